@@ -1,0 +1,107 @@
+"""The web process's side of chat: starts the chat worker, sends questions, gives its memory back when training needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from qlora_demo.data.conversation import Message, message_to_json
+from qlora_demo.errors import BusyError, ModelError
+from qlora_demo.pipes import Child, ChildDied
+from qlora_demo.run_dir import RunDir
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How both sides answer; see models.pair.Sampling, which this process cannot import (it needs torch)."""
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 0.9
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Both answers so far. `status` is "waking", "reading", "answering" or "done"; `tokens` and `seconds` are known when done."""
+
+    base: str = ""
+    adapted: str = ""
+    status: str = "waking"
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+GIVEN_BACK = "Your chat was paused to make room for training. The conversation is kept."
+DIED = "The chat closed unexpectedly; often the memory ran out. Ask again to start it anew."
+
+
+class ChatClient:
+    """One chat worker at most. Questions from several tabs wait their turn in the worker's pipe."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path, idle_seconds: float):
+        self._environ, self._log, self._idle_seconds = environ, log, idle_seconds
+        self._child: Child | None = None
+        self._base = ""
+        self._lock = threading.Lock()
+        self._given_back = False
+        self._idle: threading.Timer | None = None
+
+    def running(self) -> bool:
+        return self._child is not None and self._child.alive()
+
+    def pid(self) -> int | None:
+        return self._child.pid if self._child is not None and self._child.alive() else None
+
+    def ask(self, run: RunDir, base: str, columns: Sequence[Sequence[Message]], ask: Ask) -> Iterator[Turn]:
+        """Both answers as they grow. `base` names the base model and how it is packed: another base is another worker. Raises UserError."""
+        child = self._ready(base)
+        request = {"op": "ask", "run": str(run.path), "columns": [[message_to_json(m) for m in c] for c in columns], "sampling": asdict(ask)}
+        texts = ["", ""]
+        yield Turn(status="waking")
+        try:
+            for reply in child.ask(request):
+                if reply["type"] == "loaded":
+                    yield Turn(status="reading")
+                elif reply["type"] == "text":
+                    texts[reply["column"]] += reply["text"]
+                    yield Turn(texts[0], texts[1], "answering")
+                elif reply["type"] == "done":
+                    base_text, adapted_text = (answer["text"] for answer in reply["answers"])
+                    tokens = sum(answer["tokens"] for answer in reply["answers"])
+                    yield Turn(base_text, adapted_text, "done", tokens, reply["seconds"])
+                else:
+                    raise ModelError(reply["message"])
+        except ChildDied as error:
+            raise BusyError(GIVEN_BACK if self._given_back else DIED) from error
+        finally:
+            self._rest()
+
+    def release(self, given_back: bool = True) -> None:
+        """Ends the worker, so that its memory is free. Whoever waits for an answer is told."""
+        with self._lock:
+            self._given_back = given_back
+            if self._child is not None:
+                self._child.close()
+                self._child = None
+
+    def _ready(self, base: str) -> Child:
+        with self._lock:
+            if self._idle is not None:
+                self._idle.cancel()
+            if self._child is not None and (self._base != base or not self._child.alive()):
+                self._child.close()
+                self._child = None
+            if self._child is None:
+                self._child = Child("qlora_demo.chat.worker", self._environ, self._log)
+                self._base = base
+                self._given_back = False
+            return self._child
+
+    def _rest(self) -> None:
+        with self._lock:
+            self._idle = threading.Timer(self._idle_seconds, self.release, kwargs={"given_back": False})
+            self._idle.daemon = True
+            self._idle.start()

@@ -1,0 +1,63 @@
+"""The chat worker: `python -m qlora_demo.chat.worker`. Requests on standard input, streamed answers on standard output, see `pipes`.
+
+{"op": "ask", "run", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "column", "text"} as words come, then
+{"type": "done", "answers", "last": true} or {"type": "error", "message", "last": true}. {"op": "cancel"} ends the answer in progress.
+An exception ends the process: PEFT's state after one is not to be trusted, and the client starts a new one.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import sys
+import threading
+import time
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from qlora_demo.chat.engine import Engine, from_request, new_engine
+from qlora_demo.errors import UserError
+from qlora_demo.pipes import own_output
+
+
+def main() -> None:
+    output = own_output()
+    requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    cancel = threading.Event()
+    threading.Thread(target=_listen, args=(requests, cancel), daemon=True).start()
+    engine = new_engine()
+    while (request := requests.get()) is not None:
+        cancel.clear()
+        _answer(engine, request, output, cancel)
+
+
+def _listen(requests: queue.Queue[dict[str, Any] | None], cancel: threading.Event) -> None:
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message["op"] == "cancel":
+            cancel.set()
+        else:
+            requests.put(message)
+    cancel.set()
+    requests.put(None)
+
+
+def _answer(engine: Engine, request: dict[str, Any], output: TextIO, cancel: threading.Event) -> None:
+    def reply(kind: str, **values: Any) -> None:
+        output.write(json.dumps({"type": kind, **values}) + "\n")
+        output.flush()
+
+    began = time.monotonic()
+    try:
+        run, columns, sampling = from_request(request)
+        engine.open(run)
+        reply("loaded")
+        began = time.monotonic()
+        answers = engine.ask(run, columns, sampling, lambda column, text: reply("text", column=column, text=text), cancel.is_set)
+        reply("done", answers=[asdict(answer) for answer in answers], seconds=time.monotonic() - began, last=True)
+    except UserError as error:
+        reply("error", message=str(error), last=True)
+
+
+if __name__ == "__main__":
+    main()

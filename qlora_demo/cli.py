@@ -1,0 +1,278 @@
+"""The command line. Results on standard output (one JSON object with --json), everything else on standard error.
+
+Exit code 0 done, 1 failed, 2 bad input. `train` and `resume` submit to the same line as the page and follow; this process works through the line
+itself only if no server of this home does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from qlora_demo.chat.client import Ask
+from qlora_demo.data.conversation import Message
+from qlora_demo.errors import ModelError, StorageError, UserError
+from qlora_demo.events import Event, read_events
+from qlora_demo.settings import Settings
+from qlora_demo.studio import LOCAL, RunView, Studio
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fine-tune a small chat model and compare it with the original.")
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
+MapOption = Annotated[list[str] | None, typer.Option("--map", help="user=COLUMN and assistant=COLUMN, where the columns are not recognised.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, such as epochs=3.")]
+RESULT_FIELDS = (
+    "steps",
+    "train_loss",
+    "held_out_loss",
+    "tokens_per_second",
+    "seconds",
+    "peak_memory_bytes",
+    "trainable_parameters",
+    "total_parameters",
+    "artifact_bytes",
+)
+
+
+def run() -> None:
+    """Every UserError becomes its sentence and exit code 2; an interrupted wait leaves the run in the line."""
+    try:
+        app()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@contextmanager
+def _studio() -> Iterator[Studio]:
+    studio = Studio(Settings.from_env(os.environ))
+    try:
+        yield studio
+    finally:
+        studio.close()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print(value: dict[str, Any], as_json: bool, text: Callable[[], str]) -> None:
+    print(json.dumps(value, ensure_ascii=False) if as_json else text(), flush=True)
+
+
+def _pairs(options: list[str] | None, example: str) -> dict[str, str]:
+    """name=value options as a dict. Raises UserError."""
+    pairs = {}
+    for option in options or []:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise UserError(f"{option!r} needs the form NAME=VALUE, such as {example}.")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+@app.command()
+def check(file: Path, model: str = "", maps: MapOption = None, as_json: JsonFlag = False) -> None:
+    """Say what a file is understood as, and what is wrong with it."""
+    with _studio() as studio:
+        dataset_id = studio.add_file(LOCAL, file, file.name, _pairs(maps, "user=Question"))
+        dataset = studio.dataset(LOCAL, dataset_id)
+        recipe = studio.recommend(LOCAL, dataset_id, model)
+        try:
+            tokens: dict[str, int | None] = dict(studio.count_tokens(LOCAL, dataset_id, recipe))
+        except ModelError as error:
+            _say(str(error))
+            tokens = {"total": None, "trained": None, "longest": None}
+        studio.remove_dataset(LOCAL, dataset_id)
+    report = dataset.report
+    value = {
+        "file": dataset.name,
+        "format": dataset.format,
+        "kind": dataset.kind,
+        "rows": report.rows_read,
+        "kept": report.kept,
+        "dropped": [asdict(d) for d in report.dropped],
+        "warnings": [asdict(w) for w in report.warnings],
+        "columns": list(dataset.columns),
+        "column_roles": dict(dataset.column_roles),
+        "tokens": tokens,
+        "model": recipe.model,
+    }
+    remarks = "".join(f"\n- {w.message}" for w in report.warnings)
+    _print(value, as_json, lambda: f"{dataset.name}: {report.kept} of {report.rows_read} rows can be learned from ({dataset.format}).{remarks}")
+
+
+@app.command()
+def train(
+    file: Path,
+    model: str = "",
+    method: str = "",
+    preset: str = "balanced",
+    sets: SetOption = None,
+    name: str = "",
+    maps: MapOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train on a file and wait for the end."""
+    with _studio() as studio:
+        dataset_id = studio.add_file(LOCAL, file, file.name, _pairs(maps, "user=Question"))
+        recipe = studio.recommend(LOCAL, dataset_id, model, method, preset).with_texts(_pairs(sets, "epochs=3"))
+        run_id = studio.submit(LOCAL, dataset_id, recipe, name)
+        _say(f"Run {run_id}: {studio.home.run(run_id).path}")
+        code = _follow(studio, run_id, as_json)
+    sys.exit(code)
+
+
+@app.command()
+def resume(run: str, as_json: JsonFlag = False) -> None:
+    """Go on with a stopped, failed or interrupted run."""
+    with _studio() as studio:
+        run_id = studio.find_run(LOCAL, run)
+        studio.resume(LOCAL, run_id)
+        code = _follow(studio, run_id, as_json)
+    sys.exit(code)
+
+
+def _follow(studio: Studio, run_id: str, as_json: bool) -> int:
+    """Works through the line if nobody does, prints events as they come, ends with the result. Returns the exit code."""
+    try:
+        studio.start()
+    except StorageError:
+        _say("A server of this home is running; it will train this in its turn.")
+    events_path = studio.home.run(run_id).events
+    # A resumed run already has events: only what comes now is news.
+    offset = events_path.stat().st_size if events_path.exists() else 0
+    view = studio.run(LOCAL, run_id)
+    while view.active():
+        time.sleep(0.3)
+        view = studio.run(LOCAL, run_id)
+        events, offset = read_events(events_path, offset)
+        for event in events:
+            _print_event(event, as_json)
+    result = result_of(view)
+    _print(result, as_json, lambda: f"{view.name}: {view.job.state}. {view.job.reason or (view.report or {}).get('verdict', '')}")
+    return 0 if view.job.state in ("finished", "stopped") else 1
+
+
+def _print_event(event: Event, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(event, ensure_ascii=False), flush=True)
+    elif event["type"] == "phase":
+        _say(f"{event['phase']} ...")
+    elif event["type"] == "step":
+        _say(f"step {event['step']}: error {event['loss']:.3f}, about {event['seconds_left']:.0f} s left")
+
+
+def result_of(view: RunView) -> dict[str, Any]:
+    """From result.json, else from the ledger; what is not known is null."""
+    known = view.result or {}
+    return {
+        "run": view.id,
+        "state": view.job.state,
+        "reason": view.job.reason,
+        **{name: known.get(name) for name in RESULT_FIELDS},
+        "predicted_memory_bytes": view.predicted_memory_bytes,
+    }
+
+
+@app.command()
+def chat(
+    run: str,
+    prompt: str,
+    system: str = "",
+    greedy: Annotated[bool, typer.Option("--greedy", help="The same answer each time.")] = False,
+    max_new_tokens: int = 256,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask base and adapted model the same question."""
+    with _studio() as studio:
+        messages = [*([Message("system", system)] if system else []), Message("user", prompt)]
+        options = Ask(max_new_tokens, 0.0 if greedy else 0.7, seed=time.time_ns() % 2**31)
+        turns = list(studio.ask(LOCAL, studio.find_run(LOCAL, run), [messages, messages], options))
+    last = turns[-1]
+    value = {"base": last.base, "adapted": last.adapted, "seconds": last.seconds, "tokens": last.tokens}
+    _print(value, as_json, lambda: f"Base model:\n{last.base}\n\nYour model:\n{last.adapted}")
+
+
+def _row(view: RunView) -> dict[str, Any]:
+    return {
+        "run": view.id,
+        "name": view.name,
+        "state": view.job.state,
+        "reason": view.job.reason,
+        "method": view.recipe.method,
+        "model": view.model.id,
+        "created": view.created,
+    }
+
+
+@app.command()
+def runs(as_json: JsonFlag = False) -> None:
+    """List your runs, newest first."""
+    with _studio() as studio:
+        rows = [_row(view) for view in studio.runs(LOCAL)]
+    table = "\n".join(f"{r['run']}  {r['state']:<12}{r['method']:<7}{r['name']}" for r in rows)
+    _print({"runs": rows}, as_json, lambda: table or "No runs yet.")
+
+
+@app.command()
+def show(run: str, as_json: JsonFlag = False) -> None:
+    """One run: its settings, its result, its report."""
+    with _studio() as studio:
+        view = studio.run(LOCAL, studio.find_run(LOCAL, run))
+        path = studio.home.run(view.id).path
+    value = {**_row(view), **result_of(view), "recipe": view.recipe.to_json(), "report": view.report, "path": str(path)}
+    _print(value, as_json, lambda: json.dumps(value, ensure_ascii=False, indent=1))
+
+
+@app.command()
+def stop(run: str, as_json: JsonFlag = False) -> None:
+    """Stop a run and keep what it learned."""
+    with _studio() as studio:
+        run_id = studio.find_run(LOCAL, run)
+        studio.stop(LOCAL, run_id)
+        state = studio.run(LOCAL, run_id).job.state
+    _print({"run": run_id, "state": state}, as_json, lambda: f"{run_id}: {state}")
+
+
+@app.command()
+def delete(run: str, as_json: JsonFlag = False) -> None:
+    """Delete a run for good: model, data and report."""
+    with _studio() as studio:
+        run_id = studio.find_run(LOCAL, run)
+        studio.delete(LOCAL, run_id)
+    _print({"run": run_id, "deleted": True}, as_json, lambda: f"{run_id}: deleted")
+
+
+@app.command()
+def models(as_json: JsonFlag = False) -> None:
+    """List the base models on offer."""
+    with _studio() as studio:
+        rows = [
+            {
+                "id": choice.model.id,
+                "revision": choice.model.revision,
+                "parameters": choice.model.dimensions.parameters(),
+                "languages": choice.model.languages,
+                "default_for": choice.model.tier or None,
+                "available_offline": choice.here,
+                "default_here": choice.default,
+            }
+            for choice in studio.models(LOCAL)
+        ]
+    _print({"models": rows}, as_json, lambda: "\n".join(map(_model_line, rows)))
+
+
+def _model_line(row: dict[str, Any]) -> str:
+    mark = "  (default here)" if row["default_here"] else ""
+    return f"{row['id']:<34}{row['parameters'] / 1e9:6.2f} B  {row['languages']}{mark}"

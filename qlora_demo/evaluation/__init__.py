@@ -1,0 +1,1 @@
+"""Base and adapted model on the same rows."""

@@ -1,0 +1,34 @@
+"""The data sets that come with the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qlora_demo.errors import NotFoundError
+
+FOLDER = Path(__file__).resolve().parent.parent / "examples"
+
+
+@dataclass(frozen=True)
+class Example:
+    """`title` and `text` are the two lines of its card."""
+
+    id: str
+    file: str
+    title: str
+    text: str
+
+    def path(self) -> Path:
+        return FOLDER / self.file
+
+
+EXAMPLES = (Example("character", "character.jsonl", "A character", "talks as somebody you have never met"),)
+
+
+def find_example(example_id: str) -> Example:
+    """Raises NotFoundError."""
+    for example in EXAMPLES:
+        if example.id == example_id:
+            return example
+    raise NotFoundError(f"There is no example called {example_id!r}.")

@@ -1,0 +1,1 @@
+"""Base models and adapters in memory. Only worker processes import this package."""

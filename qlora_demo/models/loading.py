@@ -1,0 +1,84 @@
+"""A base model into memory: precision by what the device can really compute, and 4-bit packing for QLoRA."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bitsandbytes
+import torch
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Precision:
+    """`dtype` is that of the base's weights; `autocast` names the Trainer's mixed precision, or is "" for none."""
+
+    dtype: torch.dtype
+    autocast: str
+    reason: str
+
+
+def training_precision(device: str) -> Precision:
+    """What to train in, with the reason for the log.
+
+    CUDA: `torch.cuda.is_bf16_supported()` says yes on a T4, where bf16 is emulated and slow (pytorch#148322), so the compute capability
+    decides. CPU: bf16 products are 4 times as fast as fp32 where the processor has AVX512_BF16 or AMX, and slower elsewhere.
+    """
+    if device == "cuda":
+        major, minor = torch.cuda.get_device_capability()
+        if major >= 8:
+            return Precision(torch.bfloat16, "bf16", f"bf16: this card (capability {major}.{minor}) computes it directly")
+        return Precision(torch.float16, "fp16", f"fp16: this card (capability {major}.{minor}) only emulates bf16")
+    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+        return Precision(torch.bfloat16, "", "bf16: this processor multiplies 16-bit numbers faster than 32-bit ones")
+    return Precision(torch.float32, "", "fp32: this processor has no fast 16-bit arithmetic")
+
+
+def chat_precision(device: str) -> Precision:
+    """What to answer in. On CPU fp32: one token at a time is bound by calls, not by arithmetic, and 16-bit text depends on batch shape."""
+    if device == "cuda":
+        return training_precision(device)
+    return Precision(torch.float32, "", "fp32: on a processor it is as fast for chat, and exact")
+
+
+def load_base(folder: Path, method: str, precision: Precision, device: str) -> PreTrainedModel:
+    """The base model of a run. For QLoRA its linear layers are packed to NF4 with double quantisation (QLoRA paper, section 3).
+
+    A process that will train calls `keep_packing_layout` next.
+    """
+    packing = None
+    if method == "qlora":
+        packing = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=precision.dtype,
+        )
+    return AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=precision.dtype,
+        quantization_config=packing,
+        device_map={"": 0 if device == "cuda" else "cpu"},
+        attn_implementation="sdpa" if device == "cuda" else "eager",  # short rows: fewer, cheaper calls on a processor
+        trust_remote_code=False,
+        use_safetensors=True,
+    )
+
+
+def keep_packing_layout(model: torch.nn.Module) -> None:
+    """Stops bitsandbytes from repacking 4-bit weights on CPUs with AVX512_BF16.
+
+    Its first evaluation forward converts the weights to a layout that has no backward: every later training step then gets no gradient through
+    them, with no error (bitsandbytes 0.50, nn/modules.py, Linear4bit.forward). tests/models/test_loading.py reproduces it.
+    """
+    for module in model.modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def linear_layer_names(model: PreTrainedModel) -> list[str]:
+    """The kinds of linear layers an adapter goes on: all but the head, e.g. q_proj, down_proj."""
+    head = model.get_output_embeddings()
+    names = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module is not head}
+    return sorted(names)

@@ -1,0 +1,196 @@
+"""The files of a run, and the home they live in. Every JSON file says its schema; every write is whole or absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qlora_demo.errors import StorageError
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Home:
+    """QLORA_DEMO_HOME: what is kept, and where."""
+
+    path: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    @property
+    def datasets(self) -> Path:
+        return self.path / "datasets"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger.sqlite"
+
+    @property
+    def scheduler_lock(self) -> Path:
+        return self.path / "scheduler.lock"
+
+    @property
+    def device_lock(self) -> Path:
+        """Held by the one training process of this machine's device."""
+        return self.path / "device.lock"
+
+    def create(self) -> Home:
+        """Raises StorageError where the folder cannot be made or written."""
+        try:
+            for folder in (self.runs, self.datasets, self.models):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            sentence = f"The folder {self.path} cannot be used ({error.strerror}). Set QLORA_DEMO_HOME to one you can write."
+            raise StorageError(sentence) from error
+        return self
+
+    def run(self, run_id: str) -> RunDir:
+        return RunDir(self.runs / run_id)
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """One run's directory. Who writes what: docs/architecture.md."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def run_json(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def recipe_json(self) -> Path:
+        return self.path / "recipe.json"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def train_jsonl(self) -> Path:
+        return self.data / "train.jsonl"
+
+    @property
+    def held_out_jsonl(self) -> Path:
+        return self.data / "held_out.jsonl"
+
+    @property
+    def data_report_json(self) -> Path:
+        return self.data / "report.json"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "worker.log"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def stop(self) -> Path:
+        return self.path / "stop"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "adapter"
+
+    @property
+    def report_json(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def result_json(self) -> Path:
+        return self.path / "result.json"
+
+    def result(self) -> dict[str, Any] | None:
+        """The outcome, or None while there is none."""
+        return read_json(self.result_json) if self.result_json.exists() else None
+
+
+def new_id() -> str:
+    """Unguessable, short enough to type a prefix of, never starts with a dash."""
+    return secrets.token_hex(8)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Raises StorageError for a missing or broken file, or one of another schema."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StorageError(f"{path.parent.name}/{path.name} is missing; this run or data set is not whole. Delete it.") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path.parent.name}/{path.name} is damaged and cannot be read.") from error
+    found = value.get("schema") if isinstance(value, dict) else None
+    if found != SCHEMA:
+        place = f"{path.parent.name}/{path.name}"
+        raise StorageError(f"{place} has schema {found}; this release reads schema {SCHEMA}. Use the release that wrote it.")
+    return value
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Writes beside, syncs, renames: a reader sees the old file or the new one."""
+    write_text(path, json.dumps({"schema": SCHEMA, **value}, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """As `write_json`, for any text."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes renames inside `folder` durable, where the system can sync a folder (not on Windows)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Renames a folder that was built under a temporary name into place, durably."""
+    for file in temporary.rglob("*"):
+        if file.is_file():
+            with file.open("rb+") as handle:
+                os.fsync(handle.fileno())
+    sync_folder(temporary)
+    temporary.rename(final)
+    sync_folder(final.parent)
+
+
+def remove(folder: Path) -> None:
+    """Deletes a folder so that a crash in between leaves nothing that looks whole: renamed first, then removed."""
+    doomed = folder.with_name(f".deleted-{folder.name}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)

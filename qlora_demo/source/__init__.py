@@ -1,0 +1,1 @@
+"""Base models on this disk: found, fetched, checked."""

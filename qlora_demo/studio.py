@@ -1,0 +1,352 @@
+"""What a page or a command may ask for. Every method takes the owner; nobody meets another's data set, run or chat."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from huggingface_hub import constants, try_to_load_from_cache
+
+from qlora_demo.catalogue import MODELS, BaseModel, default_model, find_model
+from qlora_demo.chat.client import Ask, ChatClient, Turn
+from qlora_demo.data.conversation import Message, Row, read_rows
+from qlora_demo.data.dataset import PreparedDataset, load_dataset_folder
+from qlora_demo.data.reader_child import prepare_in_child
+from qlora_demo.data.reading import Limits
+from qlora_demo.data.split import default_held_out, split
+from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError
+from qlora_demo.estimate import training_memory, training_seconds
+from qlora_demo.events import read_events
+from qlora_demo.examples import find_example
+from qlora_demo.hardware import Machine, detect
+from qlora_demo.jobs.ledger import Job, Ledger
+from qlora_demo.jobs.scheduler import Scheduler
+from qlora_demo.pipes import Child, ChildDied, child_environ
+from qlora_demo.progress import Progress, progress_of
+from qlora_demo.recipe import Recipe, from_json, recommended
+from qlora_demo.run_dir import Home, new_id, read_json, remove
+from qlora_demo.settings import Settings
+from qlora_demo.source.place import bundled_folder
+from qlora_demo.submission import Submission, build
+
+LOCAL = "local"
+"""The one owner of a machine of one's own."""
+CHAT_OVERHEAD = 700_000_000
+ACTIVE = ("starting", "running", "stopping")
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A base model as it stands here and now."""
+
+    model: BaseModel
+    here: bool
+    reachable: bool
+    default: bool
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run will take. `seconds` is learning and testing; `free_bytes` is what this machine has now."""
+
+    memory_bytes: int
+    free_bytes: int
+    seconds: float
+    steps: int
+    fits: bool
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run for people: its job, its recipe, what its events add up to, and its report and result where there are any."""
+
+    id: str
+    name: str
+    created: float
+    job: Job
+    place: int
+    recipe: Recipe
+    model: BaseModel
+    rows: int
+    progress: Progress
+    report: dict[str, object] | None
+    result: dict[str, object] | None
+    forecast_seconds: float
+    predicted_memory_bytes: int
+
+    def usable(self) -> bool:
+        """Has weights to chat with."""
+        return self.result is not None and self.result["outcome"] in ("finished", "stopped")
+
+    def active(self) -> bool:
+        return self.job.state in (*ACTIVE, "queued")
+
+
+class Studio:
+    """One home. `start` takes its lock and begins to work through the line; without it a Studio only reads and submits."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.home = Home(settings.home_dir()).create()
+        self.machine: Machine = detect(settings)
+        environ = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(self.home.path)}
+        self._environ = environ
+        self.ledger = Ledger(self.home.ledger)
+        self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
+        self.scheduler = Scheduler(self.home, self.ledger, self._make_room, environ)
+        self._tokens: Child | None = None
+        self._tokens_lock = threading.Lock()
+        self._hub_seen = (0.0, False)
+
+    def start(self) -> None:
+        """Raises StorageError where another server has this home."""
+        self.scheduler.start()
+
+    def close(self) -> None:
+        """A running training saves a point and goes on at the next start."""
+        self.chat.release(given_back=False)
+        if self._tokens is not None:
+            self._tokens.close()
+        self.scheduler.close()
+
+    # Base models
+
+    def models(self, owner: str) -> list[ModelChoice]:
+        """All on offer; those that need the internet last where there is none."""
+        reachable = self._hub_reachable()
+        preferred = default_model(self.machine.device, self.machine.memory_bytes)
+        choices = [ModelChoice(m, self._is_here(m), m.bundled() or reachable, False) for m in MODELS]
+        usable = [c for c in choices if c.here or c.reachable]
+        default = preferred if any(c.model is preferred for c in usable) else usable[0].model
+        return sorted((replace(c, default=c.model is default) for c in choices), key=lambda c: not (c.here or c.reachable))
+
+    def _is_here(self, model: BaseModel) -> bool:
+        if model.bundled():
+            return bundled_folder(self.home.models).exists()
+        return isinstance(try_to_load_from_cache(model.id, "config.json", revision=model.revision), str)
+
+    def _hub_reachable(self) -> bool:
+        """Whether the hub's address answers, asked at most once a minute. No request is sent."""
+        if self.settings.offline or constants.HF_HUB_OFFLINE:
+            return False
+        checked, seen = self._hub_seen
+        if time.monotonic() - checked > 60 or checked == 0.0:
+            address = urlsplit(constants.ENDPOINT)
+            try:
+                socket.create_connection((address.hostname, address.port or 443), timeout=2).close()
+                seen = True
+            except OSError:
+                seen = False
+            self._hub_seen = (time.monotonic(), seen)
+        return seen
+
+    # Data
+
+    def limits(self) -> Limits:
+        return Limits(max_bytes=self.settings.max_upload_bytes(), max_rows=self.settings.max_rows)
+
+    def add_file(self, owner: str, path: Path, display_name: str, mapping: Mapping[str, str] | None = None) -> str:
+        """Reads a file in a short child and keeps what it understood. Returns the data set's id. Raises DataError."""
+        dataset_id = new_id()
+        prepare_in_child(path, display_name, mapping, self.limits(), self.home.datasets / dataset_id)
+        self.ledger.add_dataset(dataset_id, owner, display_name)
+        return dataset_id
+
+    def add_example(self, owner: str, example_id: str) -> str:
+        example = find_example(example_id)
+        return self.add_file(owner, example.path(), example.file)
+
+    def dataset(self, owner: str, dataset_id: str) -> PreparedDataset:
+        """Raises NotFoundError."""
+        if self.ledger.dataset_owner(dataset_id) != owner:
+            raise NotFoundError("This data set is not here any more. Upload the file again.")
+        return load_dataset_folder(self.home.datasets / dataset_id)
+
+    def remove_dataset(self, owner: str, dataset_id: str) -> None:
+        self.dataset(owner, dataset_id)
+        self.ledger.remove_dataset(dataset_id)
+        remove(self.home.datasets / dataset_id)
+
+    def split(self, dataset: PreparedDataset, recipe: Recipe) -> tuple[list[Row], list[Row]]:
+        """(rows to learn from, rows set aside)."""
+        learn, held_out = split(dataset.rows, recipe.held_out, recipe.seed)
+        return [dataset.rows[i] for i in learn], [dataset.rows[i] for i in held_out]
+
+    def count_tokens(self, owner: str, dataset_id: str, recipe: Recipe) -> dict[str, int]:
+        """{"total", "trained", "longest", "cut"} as `recipe.model` would read the rows. Fetches its tokenizer on first use. Raises ModelError."""
+        self.dataset(owner, dataset_id)
+        request = {
+            "op": "count",
+            "model": recipe.model,
+            "system_prompt": recipe.system_prompt,
+            "max_length": recipe.max_length,
+            "rows": str(self.home.datasets / dataset_id / "rows.jsonl"),
+        }
+        with self._tokens_lock:
+            if self._tokens is None or not self._tokens.alive():
+                self._tokens = Child("qlora_demo.data.worker", self._environ, self.home.path / "data.log")
+        try:
+            reply = next(self._tokens.ask(request))
+        except ChildDied as error:
+            raise DataError("Counting the words ended unexpectedly; often the memory ran out. Try again.") from error
+        if reply["type"] == "error":
+            raise ModelError(reply["message"])
+        return reply["tokens"]
+
+    # Training
+
+    def recommend(self, owner: str, dataset_id: str, model_id: str = "", method: str = "", preset: str = "balanced") -> Recipe:
+        """What suits this data on this machine."""
+        dataset = self.dataset(owner, dataset_id)
+        model = find_model(model_id) if model_id else next(c.model for c in self.models(owner) if c.default)
+        held_out = default_held_out(len(dataset.rows), dataset.kind)
+        return recommended(model, method or self.default_method()[0], preset, len(dataset.rows) - held_out, held_out)
+
+    def default_method(self) -> tuple[str, str]:
+        """(method, why)."""
+        if self.machine.fast_4_bit:
+            return "qlora", "Recommended here: it needs the least memory."
+        return "lora", "Recommended here: this processor unpacks a 4-bit model slowly."
+
+    def forecast(self, owner: str, dataset_id: str, recipe: Recipe) -> Forecast:
+        """Memory by arithmetic, time from the last run of the same model here, else by arithmetic."""
+        dataset = self.dataset(owner, dataset_id)
+        dimensions = find_model(recipe.model).dimensions
+        lengths = [dataset.tokens_guess(row) for row in dataset.rows] or [0]
+        learn = len(dataset.rows) - recipe.held_out
+        tokens = int(recipe.epochs * learn * sum(min(n, recipe.max_length) for n in lengths) / len(lengths))
+        memory = training_memory(dimensions, recipe, max(lengths)).total()
+        free = self.machine.free_bytes()
+        testing = 15 if recipe.held_out else 0
+        seconds = training_seconds(dimensions, tokens, self._measured_speed(owner, recipe)) + testing
+        steps = max(1, round(recipe.epochs * -(-learn // recipe.batch_size)))
+        return Forecast(memory, free, seconds, steps, memory < free)
+
+    def _measured_speed(self, owner: str, recipe: Recipe) -> float | None:
+        for job in reversed(self.ledger.jobs(owner)):
+            run = self.home.run(job.run)
+            if job.state == "finished" and run.result_json.exists():
+                past = from_json(read_json(run.recipe_json))
+                if (past.model, past.method) == (recipe.model, recipe.method):
+                    return read_json(run.result_json)["tokens_per_second"]
+        return None
+
+    def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
+        """The run is on disk and in the line when this returns. Returns its id. Raises RecipeError, ModelError, NotFoundError."""
+        recipe.validate()
+        model = find_model(recipe.model)
+        forecast = self.forecast(owner, dataset_id, recipe)
+        if not forecast.fits and model.dimensions.parameters() > 1e9:
+            raise BusyError(
+                f"This needs about {forecast.memory_bytes / 1e9:.1f} GB of memory; {forecast.free_bytes / 1e9:.1f} GB are free. "
+                "Choose QLoRA or a smaller model."
+            )
+        dataset = self.dataset(owner, dataset_id)
+        learn, held_out = self.split(dataset, recipe)
+        if not learn:
+            raise DataError("No rows are left to learn from. Set fewer rows aside.")
+        title = name.strip()[:80] or dataset.name
+        submission = Submission(owner, title, recipe, model, learn, held_out, dataset, forecast.seconds, forecast.memory_bytes)
+        run_id = build(self.home, submission)
+        self.ledger.add_job("train", run_id, owner)
+        self.scheduler.wake()
+        return run_id
+
+    def runs(self, owner: str) -> list[RunView]:
+        """Newest first."""
+        return [self.run(owner, job.run) for job in reversed(self.ledger.jobs(owner)) if self.home.run(job.run).path.exists()]
+
+    def find_run(self, owner: str, text: str) -> str:
+        """An id from an id, a unique beginning of one, or "last". Raises NotFoundError."""
+        ids = [job.run for job in self.ledger.jobs(owner)]
+        if text == "last" and ids:
+            return ids[-1]
+        found = [run_id for run_id in ids if run_id.startswith(text)]
+        if len(found) == 1:
+            return found[0]
+        raise NotFoundError(f"{'Several runs begin' if found else 'No run of yours begins'} with {text!r}. 'runs' lists them.")
+
+    def run(self, owner: str, run_id: str) -> RunView:
+        """Raises NotFoundError."""
+        job = self.ledger.job_of_run(run_id, owner)
+        run = self.home.run(run_id)
+        about = read_json(run.run_json)
+        recipe = from_json(read_json(run.recipe_json))
+        return RunView(
+            id=run_id,
+            name=about["name"],
+            created=about["created"],
+            job=job,
+            place=self.ledger.place(job.id) if job.state == "queued" else 0,
+            recipe=recipe,
+            model=find_model(recipe.model),
+            rows=about["rows"],
+            progress=progress_of(read_events(run.events)[0]),
+            report=read_json(run.report_json) if run.report_json.exists() else None,
+            result=run.result(),
+            forecast_seconds=about["forecast_seconds"],
+            predicted_memory_bytes=about["predicted_memory_bytes"],
+        )
+
+    def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:
+        """The end of what the worker wrote."""
+        self.ledger.job_of_run(run_id, owner)
+        path = self.home.run(run_id).log
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - last_bytes))
+            return file.read().decode("utf-8", errors="replace")
+
+    def stop(self, owner: str, run_id: str) -> None:
+        self.scheduler.stop(self.ledger.job_of_run(run_id, owner))
+
+    def resume(self, owner: str, run_id: str) -> None:
+        """From the newest saved point, else from the start. Raises BusyError for a run that is not over."""
+        job = self.ledger.job_of_run(run_id, owner)
+        if job.state not in ("failed", "stopped", "interrupted"):
+            raise BusyError("This run is not stopped, so there is nothing to continue.")
+        self.scheduler.resume(job)
+        self.scheduler.wake()
+
+    def delete(self, owner: str, run_id: str) -> None:
+        """Model, data and report go for good. Raises BusyError while it trains."""
+        job = self.ledger.job_of_run(run_id, owner)
+        if job.state in ACTIVE:
+            raise BusyError("This model is still training. Stop it first, then delete it.")
+        self.ledger.remove_run(run_id)
+        remove(self.home.run(run_id).path)
+
+    def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
+        """(rows it learned from, rows it has never seen)."""
+        self.ledger.job_of_run(run_id, owner)
+        run = self.home.run(run_id)
+        return read_rows(run.train_jsonl), read_rows(run.held_out_jsonl)
+
+    # Chat
+
+    def ask(self, owner: str, run_id: str, columns: Sequence[Sequence[Message]], ask: Ask) -> Iterator[Turn]:
+        """Both answers as they grow: `columns` are the histories of base and adapted, each ending with the question. Raises UserError."""
+        view = self.run(owner, run_id)
+        if not view.usable():
+            raise BusyError("This model is not finished, so it cannot answer yet.")
+        active = self.ledger.active()
+        if active is not None and not self.chat.running() and self._chat_bytes(view.model) > self.machine.free_bytes():
+            raise BusyError("This machine is training. Chat opens when it is done.")
+        yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
+
+    def _chat_bytes(self, model: BaseModel) -> int:
+        weight = 4 if self.machine.device == "cpu" else 2
+        return weight * model.dimensions.parameters() + CHAT_OVERHEAD
+
+    def _make_room(self, job: Job) -> None:
+        """Before a training starts: the chat stays only where both fit."""
+        about = read_json(self.home.run(job.run).run_json)
+        if self.chat.running() and about["predicted_memory_bytes"] > self.machine.free_bytes():
+            self.chat.release()

@@ -1,0 +1,77 @@
+"""From a submission to its run directory, whole and durable before the click returns."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+
+from qlora_demo.catalogue import BaseModel
+from qlora_demo.data.conversation import Row, write_rows
+from qlora_demo.data.dataset import PreparedDataset
+from qlora_demo.recipe import Recipe
+from qlora_demo.run_dir import Home, RunDir, new_id, publish, write_json
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "gradio")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Everything that a run begins with; `learn` and `held_out` are the rows on each side of the split."""
+
+    owner: str
+    name: str
+    recipe: Recipe
+    model: BaseModel
+    learn: Sequence[Row]
+    held_out: Sequence[Row]
+    dataset: PreparedDataset
+    forecast_seconds: float
+    predicted_memory_bytes: int
+
+
+def build(home: Home, submission: Submission) -> str:
+    """Makes the directory under a temporary name, syncs it and renames it. Returns the run's id."""
+    run_id = new_id()
+    made = RunDir(home.runs / f".new-{run_id}")
+    made.data.mkdir(parents=True)
+    write_rows(made.train_jsonl, submission.learn)
+    write_rows(made.held_out_jsonl, submission.held_out)
+    write_json(made.data_report_json, submission.dataset.report.to_json())
+    write_json(made.recipe_json, submission.recipe.to_json())
+    write_json(made.run_json, _about(run_id, submission))
+    publish(made.path, home.run(run_id).path)
+    return run_id
+
+
+def _about(run_id: str, submission: Submission) -> dict[str, object]:
+    return {
+        "id": run_id,
+        "name": submission.name,
+        "owner": owner_hash(submission.owner),
+        "created": time.time(),
+        "base": submission.model.identity(),
+        "rows": len(submission.learn),
+        "held_out": len(submission.held_out),
+        "forecast_seconds": submission.forecast_seconds,
+        "predicted_memory_bytes": submission.predicted_memory_bytes,
+        "versions": {library: version(library) for library in LIBRARIES},
+        "command": command(submission.dataset.name, submission.recipe, submission.name),
+    }
+
+
+def command(file: str, recipe: Recipe, name: str) -> str:
+    """The command line that repeats a run; `file` is the name under which the data was uploaded."""
+    words = ["python", "-m", "qlora_demo", "train", file, "--model", recipe.model, "--method", recipe.method, "--preset", recipe.preset]
+    for item in fields(recipe):
+        if item.name not in ("model", "method", "preset"):
+            words += ["--set", f"{item.name}={getattr(recipe, item.name)}"]
+    return shlex.join([*words, "--name", name])
+
+
+def owner_hash(owner: str) -> str:
+    """What a run directory remembers of its owner."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:16]

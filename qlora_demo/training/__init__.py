@@ -1,0 +1,1 @@
+"""Fitting an adapter to tokenised rows."""

@@ -1,0 +1,47 @@
+"""AdamW that keeps 32-bit master copies of 16-bit adapter weights.
+
+A bf16 number has 8 significant bits: near the end of a run most updates are smaller than its steps and would be lost. The masters collect
+them; the model computes with their rounded copies, in one dtype, without autocast (which re-casts the frozen weights at every call).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+
+class MasterAdamW(torch.optim.AdamW):
+    """Steps 32-bit copies of `weights` and writes them back rounded."""
+
+    def __init__(self, weights: Sequence[torch.nn.Parameter], lr: float):
+        self.weights = list(weights)
+        super().__init__([torch.nn.Parameter(w.detach().float().clone()) for w in self.weights], lr=lr, weight_decay=0.0, foreach=True)
+
+    @property
+    def masters(self) -> list[torch.Tensor]:
+        return self.param_groups[0]["params"]
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for master, weight in zip(self.masters, self.weights, strict=True):
+            master.grad = None if weight.grad is None else weight.grad.float()
+        super().step(closure)
+        for master, weight in zip(self.masters, self.weights, strict=True):
+            weight.copy_(master)
+            master.grad = None
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for weight in self.weights:
+            weight.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """AdamW's own state and the masters, so that a resumed run goes on from the exact numbers."""
+        return {**super().state_dict(), "masters": [master.detach().clone() for master in self.masters]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict({key: value for key, value in state_dict.items() if key != "masters"})
+        with torch.no_grad():
+            for master, saved in zip(self.masters, state_dict["masters"], strict=True):
+                master.copy_(saved)

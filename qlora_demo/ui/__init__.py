@@ -1,0 +1,1 @@
+"""The page: one module for each tab, pure view functions beside them."""

@@ -1,0 +1,57 @@
+"""The controls of the training form: exactly one for each field of a Recipe, with the recipe's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import gradio as gr
+
+from qlora_demo.errors import RecipeError
+from qlora_demo.recipe import RANGES, SCHEDULES, Recipe, help_of
+from qlora_demo.ui.views_train import PRESET_CHOICES, method_choices
+
+FIELDS = tuple(f.name for f in fields(Recipe))
+BASIC = ("model", "method", "preset")
+ADVANCED = tuple(name for name in FIELDS if name not in BASIC)
+WHOLE = tuple(f.name for f in fields(Recipe) if f.type == "int")
+LABELS = {name: help_of(name).label for name in FIELDS}
+
+
+def basic_controls() -> dict[str, gr.Dropdown | gr.Radio]:
+    """Model, method cards and how long; the choices of the model are set when data is chosen."""
+    return {
+        "model": gr.Dropdown([], label=LABELS["model"], elem_id="model"),
+        "method": gr.Radio(method_choices(None, ""), label=LABELS["method"], elem_classes="qd-choices", elem_id="method"),
+        "preset": gr.Radio(PRESET_CHOICES, value="balanced", label=LABELS["preset"], info=help_of("preset").text, elem_id="preset"),
+    }
+
+
+def advanced_controls() -> dict[str, gr.Number | gr.Radio | gr.Textbox]:
+    """The rest, in the order of the recipe. Ranges are checked by the recipe, which has a sentence for each."""
+    return {name: _control(name) for name in ADVANCED}
+
+
+def _control(name: str) -> gr.Number | gr.Radio | gr.Textbox:
+    words = help_of(name)
+    shared = {"label": words.label, "info": f"{words.text} {words.effect}".strip(), "elem_id": f"field-{name}"}
+    if name == "schedule":
+        return gr.Radio([(s.capitalize(), s) for s in SCHEDULES], value=SCHEDULES[0], **shared)
+    if name in RANGES:
+        return gr.Number(0, precision=0 if name in WHOLE else None, **shared)
+    return gr.Textbox("", lines=2, **shared)
+
+
+def read_form(values: Sequence[Any]) -> Recipe:
+    """The recipe in the form; `values` in the order of FIELDS. Raises RecipeError for empty numbers; ranges are not checked."""
+    found = dict(zip(FIELDS, values, strict=True))
+    empty = [LABELS[name] for name in RANGES if found[name] is None]
+    if empty:
+        raise RecipeError(f"Fill in a number: {', '.join(empty)}.")
+    return Recipe(**found)
+
+
+def write_form(recipe: Recipe) -> list[Any]:
+    """The values of the controls, in the order of FIELDS."""
+    return [recipe.to_json()[name] for name in FIELDS]

@@ -1,0 +1,121 @@
+"""My models: every run, and what can be done with one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from qlora_demo.studio import LOCAL, RunView, Studio
+from qlora_demo.ui.guard import Updates, shown_in
+from qlora_demo.ui.parts import esc, heading, shown
+from qlora_demo.ui.train_run import settings
+from qlora_demo.ui.views_data import questions_and_answers
+from qlora_demo.ui.views_models import delete_question, detail, run_choices
+
+NOTHING = "<p>Nothing here yet. Models you train appear here, also after you close the page.</p>"
+FIRST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class ModelsTab:
+    none: gr.Column
+    choose_data: gr.Button
+    box: gr.Row
+    runs: gr.Radio
+    detail: gr.HTML
+    problem: gr.HTML
+    chat: gr.Button
+    open: gr.Button
+    settings: gr.HTML
+    data: gr.HTML
+    delete: gr.Button
+    confirm: gr.Column
+    question: gr.HTML
+    really: gr.Button
+    keep: gr.Button
+
+    def outputs(self) -> list:
+        """Everything that `draw` may set."""
+        one = [self.detail, self.problem, self.chat, self.settings, self.data, self.delete, self.confirm, self.question]
+        return [self.none, self.box, self.runs, *one]
+
+
+def build() -> ModelsTab:
+    parts: dict = {}
+    with gr.Column(elem_id="models-none", elem_classes="qd-empty") as parts["none"]:
+        gr.HTML(NOTHING)
+        parts["choose_data"] = gr.Button("Choose data", variant="primary", elem_id="choose-data")
+    with gr.Row(visible=False) as parts["box"]:
+        with gr.Column(scale=5, min_width=300):
+            gr.HTML(heading("Your models"))
+            parts["runs"] = gr.Radio([], label="Your models", show_label=False, elem_classes="qd-choices", elem_id="runs")
+        with gr.Column(scale=7, min_width=320):
+            parts |= _detail()
+    return ModelsTab(**parts)
+
+
+def _detail() -> dict:
+    parts: dict = {"detail": gr.HTML("", elem_id="model-detail"), "problem": gr.HTML("", visible=False, elem_id="models-problem")}
+    with gr.Row(elem_classes="qd-line"):
+        parts["chat"] = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="model-chat")
+        parts["open"] = gr.Button("Show its training", scale=0, min_width=180, elem_id="model-open")
+    with gr.Accordion("Settings used, and the command that repeats it", open=False):
+        parts["settings"] = gr.HTML("", elem_id="model-settings")
+    with gr.Accordion("Data it learned from", open=False):
+        parts["data"] = gr.HTML("", elem_id="model-data")
+    parts["delete"] = gr.Button("Delete this model", size="sm", elem_id="delete-model")
+    with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
+        parts["question"] = gr.HTML("", elem_id="delete-question")
+        with gr.Row(elem_classes="qd-line"):
+            parts["really"] = gr.Button("Delete", variant="stop", scale=0, min_width=120, elem_id="delete-yes")
+            parts["keep"] = gr.Button("Keep", scale=0, min_width=120, elem_id="delete-no")
+    return parts
+
+
+def draw_list(tab: ModelsTab, views: list[RunView], chosen: str | None) -> Updates:
+    """The list; `chosen` stays where it can, else the newest is chosen."""
+    ids = [view.id for view in views]
+    value = chosen if chosen in ids else ids[0] if ids else None
+    lists = gr.update(choices=run_choices(views), value=value)
+    return {tab.none: gr.update(visible=not views), tab.box: gr.update(visible=bool(views)), tab.runs: lists}
+
+
+def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
+    """The panel of one run. Raises NotFoundError."""
+    closed = {tab.confirm: gr.update(visible=False), tab.delete: gr.update(visible=True)}
+    if not run_id:
+        return closed
+    view = studio.run(LOCAL, run_id)
+    learned = studio.questions(LOCAL, run_id)[0]
+    return {
+        **closed,
+        tab.detail: detail(view),
+        tab.chat: gr.update(visible=view.usable()),
+        tab.settings: settings(view),
+        tab.data: questions_and_answers(learned[:FIRST_ROWS]),
+    }
+
+
+def draw(tab: ModelsTab, studio: Studio, views: list[RunView], chosen: str | None) -> Updates:
+    """The whole tab."""
+    ids = [view.id for view in views]
+    run_id = chosen if chosen in ids else ids[0] if ids else None
+    return {**draw_list(tab, views, run_id), **draw_one(tab, studio, run_id)}
+
+
+def wire(tab: ModelsTab, studio: Studio) -> None:
+    """What happens inside this tab; deleting is wired by the page, as other tabs must forget the run too."""
+
+    def confirm(run_id: str) -> Updates:
+        question = f"<p>{esc(delete_question(studio.run(LOCAL, run_id)))}</p>"
+        return {tab.question: question, tab.confirm: gr.update(visible=True), tab.delete: gr.update(visible=False)}
+
+    def keep() -> Updates:
+        return {tab.confirm: gr.update(visible=False), tab.delete: gr.update(visible=True), tab.problem: shown("")}
+
+    shared = {"api_visibility": "private", "show_progress": "hidden"}
+    choose = shown_in(tab.problem, lambda run_id: draw_one(tab, studio, run_id))
+    tab.runs.input(choose, [tab.runs], tab.outputs(), **shared)
+    tab.delete.click(shown_in(tab.problem, confirm), [tab.runs], tab.outputs(), **shared)
+    tab.keep.click(shown_in(tab.problem, keep), None, tab.outputs(), **shared)

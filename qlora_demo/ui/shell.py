@@ -1,0 +1,53 @@
+"""What every tab shares: the header, the tab bar, and the ids that say which data and which run are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+DATA, TRAIN, CHAT, MODELS = "data", "train", "chat", "models"
+SECRET = "what-the-browser-remembers"  # noqa: S105
+"""Fixed, so that a restart of the server forgets nothing. It is sent to the page and protects nothing: only ids are kept."""
+
+
+@dataclass(frozen=True)
+class Shell:
+    """`dataset_id` and `run_id` are kept in the browser, "" for none; `visited` is when this browser last opened the page.
+
+    `drawn` is the fingerprint of what the page shows, so that a tick redraws only what has changed.
+    """
+
+    header: gr.HTML
+    show: gr.Button
+    announcement: gr.HTML
+    message: gr.HTML
+    dataset_id: gr.BrowserState
+    run_id: gr.BrowserState
+    visited: gr.BrowserState
+    drawn: gr.State
+
+
+def remembered(default: object, key: str) -> gr.BrowserState:
+    """A value that this browser keeps over reloads and restarts of the server."""
+    return gr.BrowserState(default, storage_key=f"qlora-demo-{key}", secret=SECRET)
+
+
+def build_shell() -> Shell:
+    """The top of the page. The header's text is set at every load."""
+    dataset_id, run_id, visited = remembered("", "dataset"), remembered("", "run"), remembered(0.0, "visited")
+    drawn = gr.State(())
+    with gr.Row(elem_classes="qd-top"):
+        header = gr.HTML("", elem_id="header", padding=False)
+        show = gr.Button("Show", size="sm", scale=0, min_width=88, visible=False, elem_id="show-run")
+    announcement = gr.HTML("", elem_id="announcement", elem_classes="qd-unseen", padding=False)
+    message = gr.HTML("", visible=False, elem_id="message", padding=False)
+    return Shell(header, show, announcement, message, dataset_id, run_id, visited, drawn)
+
+
+LIVE_REGION = """() => {
+  const place = document.getElementById('announcement');
+  place.setAttribute('role', 'status');
+  place.setAttribute('aria-live', 'polite');
+}"""
+"""A live region must exist before its text changes; gradio replaces what is inside its html, so the place itself is made one."""

@@ -1,0 +1,159 @@
+"""Tab 2, Train, before: the form, what will happen, and the start."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from qlora_demo.errors import RecipeError
+from qlora_demo.recipe import METHODS, Recipe
+from qlora_demo.studio import LOCAL, ModelChoice, Studio
+from qlora_demo.ui.form_fields import FIELDS, advanced_controls, basic_controls, read_form, write_form
+from qlora_demo.ui.guard import Updates, shown_in
+from qlora_demo.ui.parts import counted, esc, heading, note, shown
+from qlora_demo.ui.shell import Shell
+from qlora_demo.ui.views_data import noun
+from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, no_fit, out_of_reach, what_will_happen
+
+NO_DATA = "Choose what it should learn first."
+LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class TrainForm:
+    """`controls` has one entry for each field of a Recipe, in its order."""
+
+    box: gr.Column
+    data: gr.HTML
+    change: gr.Button
+    model_note: gr.HTML
+    method_note: gr.HTML
+    name: gr.Textbox
+    controls: dict[str, Any]
+    back: gr.Button
+    forecast: gr.HTML
+    memory: gr.HTML
+    reason: gr.HTML
+    problem: gr.HTML
+    start: gr.Button
+
+    def inputs(self) -> list:
+        return list(self.controls.values())
+
+    def outputs(self) -> list:
+        """Everything that `draw` may set."""
+        texts = [self.data, self.change, self.model_note, self.method_note, self.name, self.forecast, self.memory, self.reason]
+        return [*texts, self.problem, self.start, *self.inputs()]
+
+
+def build() -> TrainForm:
+    parts: dict = {}
+    with gr.Column(elem_id="train-form") as parts["box"]:
+        with gr.Row():
+            with gr.Column(scale=5, min_width=300):
+                gr.HTML(heading("Teach it"))
+                with gr.Row(elem_classes="qd-line"):
+                    parts["data"] = gr.HTML(_data_line(""), elem_id="train-data")
+                    parts["change"] = gr.Button("Go to Data", size="sm", scale=0, min_width=120, elem_id="change-data")
+                controls: dict = basic_controls()
+                parts["model_note"] = gr.HTML("", elem_id="model-note")
+                parts["method_note"] = gr.HTML("", elem_id="method-note")
+                parts["name"] = gr.Textbox("", label="Name", max_length=LONGEST_NAME, elem_id="run-name")
+                with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
+                    controls |= advanced_controls()
+                    parts["back"] = gr.Button("Back to recommended", size="sm", elem_id="recommended")
+            with gr.Column(scale=7, min_width=320):
+                gr.HTML(heading("What will happen"))
+                parts["forecast"] = gr.HTML("", elem_id="forecast")
+                parts["memory"] = gr.HTML("", elem_id="memory")
+                gr.HTML('<p class="qd-small">You can close this page. Training goes on.</p>')
+                parts["reason"] = gr.HTML(note(NO_DATA), elem_id="start-reason")
+                parts["problem"] = gr.HTML("", visible=False, elem_id="train-problem")
+                parts["start"] = gr.Button("Start training", variant="primary", interactive=False, elem_id="start-training")
+    # Advanced fields come in the recipe's order, which puts the basic ones first.
+    return TrainForm(controls={name: controls[name] for name in FIELDS}, **parts)
+
+
+def _data_line(text: str) -> str:
+    return f"<p>Data: {esc(text)}</p>" if text else "<p>No data yet.</p>"
+
+
+def draw(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe | None = None) -> Updates:
+    """The whole form for a data set, filled with `recipe` or what is recommended. Raises UserError."""
+    if not dataset_id:
+        blank = {part: "" for part in (form.model_note, form.method_note, form.forecast, form.memory, form.name)}
+        inactive = gr.update(interactive=False)
+        return {**blank, form.data: _data_line(""), form.change: "Go to Data", form.reason: shown(note(NO_DATA)), form.start: inactive}
+    dataset = studio.dataset(LOCAL, dataset_id)
+    filled = recipe or studio.recommend(LOCAL, dataset_id)
+    values = dict(zip(form.inputs(), write_form(filled), strict=True))
+    models = gr.update(choices=model_choices(studio.models(LOCAL)), value=filled.model)
+    day = time.localtime()
+    return {
+        **values,
+        form.data: _data_line(f"{dataset.name}, {counted(len(dataset.rows), noun(dataset))}"),
+        form.change: "Change",
+        form.name: f"{dataset.name.rpartition('.')[0] or dataset.name}, {day.tm_mday} {time.strftime('%b', day)}"[:LONGEST_NAME],
+        **forecast(form, studio, dataset_id, filled),
+        form.controls["model"]: models,
+    }
+
+
+def forecast(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -> Updates:
+    """Every text that depends on the numbers in the form, and whether it can start."""
+    choice = _choice(studio, recipe.model)
+    problems = recipe.problems()
+    if problems:
+        return {form.reason: shown(note(" ".join(problems), "qd-bad")), form.start: gr.update(interactive=False)}
+    forecasts = {method: studio.forecast(LOCAL, dataset_id, replace(recipe, method=method)) for method in METHODS}
+    mine = forecasts[recipe.method]
+    recommended, why = studio.default_method()
+    unreachable = out_of_reach(choice)
+    rows = len(studio.dataset(LOCAL, dataset_id).rows)
+    return {
+        form.model_note: model_note(choice),
+        form.method_note: f'<p class="qd-small">{esc(why)}</p>',
+        form.controls["method"]: gr.update(choices=method_choices(forecasts, recommended), value=recipe.method),
+        form.forecast: what_will_happen(recipe, choice, rows, mine, studio.machine.device == "cuda"),
+        form.memory: memory_bars(forecasts),
+        form.reason: shown(note(unreachable or no_fit(recipe, mine), "qd-warn")),
+        form.start: gr.update(interactive=not unreachable),
+    }
+
+
+def _choice(studio: Studio, model_id: str) -> ModelChoice:
+    return next(choice for choice in studio.models(LOCAL) if choice.model.id == model_id)
+
+
+def wire(form: TrainForm, shell: Shell, studio: Studio) -> None:
+    """What happens inside the form. Starting is wired by the page, as it leads to the run."""
+
+    def recommend(dataset_id: str, model: str, method: str, preset: str, system_prompt: str) -> Updates:
+        if not dataset_id:
+            return {}
+        recipe = replace(studio.recommend(LOCAL, dataset_id, model, method, preset), system_prompt=system_prompt)
+        values = dict(zip(form.inputs(), write_form(recipe), strict=True))
+        return {**values, **forecast(form, studio, dataset_id, recipe)}
+
+    def changed(dataset_id: str, *values: Any) -> Updates:
+        if not dataset_id:
+            return {}
+        try:
+            return forecast(form, studio, dataset_id, read_form(values))
+        except RecipeError as error:  # half typed: the reason belongs above the button, where it goes away by itself
+            return {form.reason: shown(note(str(error), "qd-bad")), form.start: gr.update(interactive=False)}
+
+    shared = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
+    basic = [form.controls[name] for name in ("model", "method", "preset", "system_prompt")]
+    reload_on = [form.controls[name].input for name in ("model", "method", "preset")]
+    gr.on([*reload_on, form.back.click], shown_in(form.problem, recommend), [shell.dataset_id, *basic], form.outputs(), **shared)
+    numbers = [control.input for name, control in form.controls.items() if name not in ("model", "method", "preset")]
+    gr.on(numbers, shown_in(form.problem, changed), [shell.dataset_id, *form.inputs()], form.outputs(), **shared)
+
+
+def submit(studio: Studio, dataset_id: str, name: str, values: tuple[Any, ...]) -> str:
+    """Starts what is in the form and returns the run's id. Raises UserError."""
+    return studio.submit(LOCAL, dataset_id, read_form(values), name)

@@ -1,0 +1,66 @@
+"""What the header and My models say about runs: pure functions from RunViews to texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qlora_demo.studio import RunView
+from qlora_demo.ui.parts import esc, note, ordinal, roughly, size
+from qlora_demo.ui.views_run import verdict
+from qlora_demo.ui.views_train import METHOD_NAMES
+
+IDLE = "Nothing is training"
+
+
+def header(machine: str, free_bytes: int, activity: str) -> str:
+    """The first lines of the page: what this is, on what it runs, what is going on."""
+    busy = activity != IDLE
+    mark = '<span class="qd-dot" aria-hidden="true"></span> ' if busy else ""
+    return (
+        '<div class="qd-head"><div><h1>Train your own chat model</h1>'
+        "<p>Give it examples, train it here, compare it with the original.</p></div>"
+        f'<div class="qd-machine"><p>{esc(machine)} · {size(free_bytes)} memory free</p>'
+        f'<p id="activity">{mark}{esc(activity)}</p></div></div>'
+    )
+
+
+def activity(view: RunView | None) -> str:
+    """One line about the run that trains or waits."""
+    if view is None:
+        return IDLE
+    if view.job.state == "queued":
+        return f"You are {ordinal(view.place)} in line"
+    progress = view.progress
+    if progress.phase == "learning" and progress.seconds_left is not None:
+        return f"Yours is training: {round(100 * progress.share())} %, {roughly(progress.seconds_left)} left"
+    return f"Yours is training: {round(100 * progress.share())} %"
+
+
+def state_words(view: RunView) -> str:
+    """ "ready", "training", "stopped at step 60": what stays true until the run's state changes."""
+    state, progress = view.job.state, view.progress
+    if state in ("starting", "running", "stopping"):
+        return "training"
+    at_step = f" at step {progress.step}" if progress.step else ""
+    return {"finished": "ready", "queued": "waiting", "stopped": f"stopped{at_step}"}.get(state, f"ended early{at_step}")
+
+
+def run_choices(views: Sequence[RunView]) -> list[tuple[str, str]]:
+    """(label, id) of every run, for the list."""
+    return [(f"{view.name}\n{state_words(view)} · {view.model.name}", view.id) for view in views]
+
+
+def chat_choices(views: Sequence[RunView]) -> list[tuple[str, str]]:
+    """(label, id) of the runs that can answer."""
+    return [(view.name, view.id) for view in views if view.usable()]
+
+
+def detail(view: RunView) -> str:
+    """Name, state and verdict of one model."""
+    line = f"{state_words(view)} · {METHOD_NAMES[view.recipe.method]} · {view.model.name}"
+    text = "How far it is stands in 2 Train." if view.active() else verdict(view) or view.job.reason
+    return f'<h2 class="qd-h2">{esc(view.name)}</h2><p class="qd-small">{esc(line)}</p>{note(text)}'
+
+
+def delete_question(view: RunView) -> str:
+    return f"Delete '{view.name}'? Model, data and report go for good."

@@ -1,0 +1,107 @@
+"""Shared parts: a tiny random model for fast tests, the bundled real one for the few that train for real."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qlora_demo.catalogue import BUNDLED_ID, find_model
+from qlora_demo.data.conversation import Conversation, Message, write_rows
+from qlora_demo.recipe import Recipe
+from qlora_demo.run_dir import Home, RunDir, write_json
+from qlora_demo.source.place import bundled_folder
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+WORDS = tuple("lamp light sea night storm boat harbour quiet tea rope keeper gull rock wind tide paint brass".split())
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test meets the person's own home, hub or settings."""
+    for name in [n for n in os.environ if n.startswith("QLORA_DEMO_") and n != "QLORA_DEMO_BUNDLED_MODEL"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("QLORA_DEMO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("QLORA_DEMO_DEVICE", "cpu")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-layer random Llama with a byte-level tokenizer and a ChatML template."""
+    import torch  # noqa: PLC0415
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: PLC0415
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("tiny")
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    bpe.train_from_iterator([" ".join(WORDS)] * 3, trainers.BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=CHATML)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+        initializer_range=0.2,
+    )
+    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny_home(tmp_path: Path, tiny_folder: Path) -> Home:
+    """A home where the tiny model stands in the bundled one's place, so that whole runs take seconds."""
+    home = Home(tmp_path / "home").create()
+    bundled_folder(home.models).symlink_to(tiny_folder, target_is_directory=True)
+    return home
+
+
+@pytest.fixture(scope="session")
+def bundled_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models folder with the real bundled model, fetched once."""
+    from qlora_demo.source.bundled import ensure_bundled  # noqa: PLC0415
+
+    models = tmp_path_factory.mktemp("models")
+    ensure_bundled(models, os.environ.get("QLORA_DEMO_BUNDLED_MODEL", ""))
+    return models
+
+
+def conversations(count: int) -> list[Conversation]:
+    """Different short rows, the same in every test."""
+    rows = []
+    for i in range(count):
+        question = f"{WORDS[i % 17]} and {WORDS[(3 * i + 1) % 17]} number {i}"
+        answer = " ".join(WORDS[(i * step) % 17] for step in range(1, 4 + i % 7))
+        rows.append(Conversation((Message("user", question), Message("assistant", answer)), f"row {i + 1}"))
+    return rows
+
+
+def make_run(home: Home, name: str, rows: int = 12, held_out: int = 3, **fields: object) -> RunDir:
+    """A run directory as a submission makes it."""
+    run = home.run(name)
+    run.data.mkdir(parents=True)
+    made = conversations(rows + held_out)
+    write_rows(run.train_jsonl, made[:rows])
+    write_rows(run.held_out_jsonl, made[rows:])
+    recipe = Recipe(model=BUNDLED_ID, **{"batch_size": 4, "micro_batch_size": 4, "epochs": 2.0, "evaluations": 2, **fields})
+    write_json(run.recipe_json, recipe.to_json())
+    write_json(run.run_json, {"id": name, "name": name, "base": find_model(BUNDLED_ID).identity()})
+    return run

@@ -1,0 +1,64 @@
+"""The child that reads: its answers, its limits, and what it leaves behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qlora_demo.data import reader_child
+from qlora_demo.data.dataset import load_dataset_folder, prepare
+from qlora_demo.data.reader_child import prepare_in_child
+from qlora_demo.data.table import Limits
+from qlora_demo.errors import DataError
+
+
+def test_a_good_file_is_saved_as_the_parent_would_read_it(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_text("left,right\nHi there,Hello\n")
+    mapping = {"user": "right", "assistant": "left"}
+    prepare_in_child(tmp_path / "upload", "faq.csv", mapping, Limits(), tmp_path / "datasets" / "one")
+    assert load_dataset_folder(tmp_path / "datasets" / "one") == prepare(tmp_path / "upload", "faq.csv", mapping, Limits())
+
+
+def test_the_sentence_comes_back_and_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "upload").write_text("q,a\nx,y\n1,2,3,4,5\n")
+    with pytest.raises(DataError) as error:
+        prepare_in_child(tmp_path / "upload", "orders.csv", None, Limits(), tmp_path / "datasets" / "one")
+    assert str(error.value) == "We could not read orders.csv: line 3 has 5 values, the first line has 2. Fix line 3 and upload it again."
+    assert not (tmp_path / "datasets").exists()
+
+
+def test_a_reader_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_late(*_: object, **options: float) -> None:
+        raise subprocess.TimeoutExpired("reader", options["timeout"])
+
+    monkeypatch.setattr(reader_child.subprocess, "run", too_late)
+    with pytest.raises(DataError, match="^Reading a.csv took longer than 2 minutes. Upload a smaller file.$"):
+        prepare_in_child(tmp_path / "upload", "a.csv", None, Limits(), tmp_path / "one")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps the limit")
+def test_memory_is_limited_and_its_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "import sys; from pathlib import Path; from qlora_demo.data import reader_child\n"
+        "reader_child.prepare = lambda *_: bytearray(4_000_000_000)\n"
+        "reader_child.main()"
+    )
+    (tmp_path / "upload").write_text("q,a\nx,y\n")
+    run = subprocess.run
+    monkeypatch.setattr(reader_child.subprocess, "run", lambda command, **options: run([command[0], "-c", code], **options))
+    with pytest.raises(DataError, match="^Reading a.csv needs more memory than one file may use here. Upload a smaller file.$"):
+        prepare_in_child(tmp_path / "upload", "a.csv", None, Limits(), tmp_path / "one")
+
+
+def test_the_child_gets_no_secrets() -> None:
+    environ = reader_child._environment({"PATH": "/bin", "HF_TOKEN": "x", "QLORA_DEMO_HOME": "/h"})
+    assert set(environ) == {"PATH", "PYTHONPATH", "PYTHONUTF8", "PYTHONSAFEPATH"}
+
+
+def test_reading_loads_no_heavy_library() -> None:
+    heavy = ("torch", "transformers", "datasets", "pandas", "numpy", "pyarrow")
+    code = f"import sys, qlora_demo.data.reader_child; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,185 @@
+"""The training worker as a process: the files it leaves, stopping, dying, going on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import make_run
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+
+from qlora_demo.events import read_events
+from qlora_demo.pipes import child_environ
+from qlora_demo.run_dir import Home, RunDir, read_json
+from qlora_demo.source.place import bundled_folder
+
+FINISHED = {
+    "adapter/adapter_config.json",
+    "adapter/adapter_model.safetensors",
+    "data/held_out.jsonl",
+    "data/train.jsonl",
+    "events.jsonl",
+    "lock",
+    "recipe.json",
+    "report.json",
+    "result.json",
+    "run.json",
+    "worker.log",
+}
+
+
+def start(run: RunDir) -> subprocess.Popen:
+    with run.log.open("ab") as log:
+        command = [sys.executable, "-m", "qlora_demo.jobs.worker", str(run.path)]
+        return subprocess.Popen(command, env=child_environ(os.environ), stdout=log, stderr=log)
+
+
+def finish(run: RunDir) -> int:
+    return start(run).wait(timeout=300)
+
+
+def files(run: RunDir) -> set[str]:
+    return {path.relative_to(run.path).as_posix() for path in run.path.rglob("*") if path.is_file()}
+
+
+def wait_for_step(run: RunDir, step: int, process: subprocess.Popen) -> None:
+    while process.poll() is None:
+        if any(e["type"] == "step" and e["step"] >= step for e in read_events(run.events)[0]):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"ended before step {step}: {run.log.read_text()}")
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_a_finished_run_leaves_exactly_these_files(tiny_home: Home, method: str) -> None:
+    run = make_run(tiny_home, "run", method=method)
+    assert finish(run) == 0, run.log.read_text()
+    assert files(run) == FINISHED
+    result = read_json(run.result_json)
+    assert (result["outcome"], result["reason"], result["steps"]) == ("finished", "", 6)
+    phases = [e["phase"] for e in read_events(run.events)[0] if e["type"] == "phase"]
+    assert phases == ["getting", "loading", "fitting", "learning", "testing", "saving"]
+    config = json.loads((run.adapter / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "bundled/SmolLM2-135M-Instruct"
+    moved = load_file(run.adapter / "adapter_model.safetensors")
+    assert all(weight.abs().max() > 0 for name, weight in moved.items() if "lora_B" in name)
+    assert "Traceback" not in run.log.read_text()
+
+
+def test_a_second_worker_for_the_same_run_steps_back(tiny_home: Home) -> None:
+    run = make_run(tiny_home, "run")
+    with FileLock(run.lock):
+        assert finish(run) == 3
+    assert not run.events.exists()
+
+
+def test_stop_keeps_what_was_learned_and_can_go_on(tiny_home: Home) -> None:
+    run = make_run(tiny_home, "run", epochs=20.0)
+    process = start(run)
+    wait_for_step(run, 3, process)
+    run.stop.write_text("stop")
+    assert process.wait(timeout=60) == 0
+    result = read_json(run.result_json)
+    assert result["outcome"] == "stopped"
+    assert result["reason"] == f"Stopped by you at step {result['steps']} of 60."
+    assert (run.adapter / "adapter_model.safetensors").exists()
+    assert (run.checkpoints / f"step-{result['steps']}" / "COMPLETE.json").exists()
+    run.stop.unlink()
+    run.result_json.unlink()
+    assert finish(run) == 0
+    assert read_json(run.result_json)["steps"] == 60
+    steps = [e["step"] for e in read_events(run.events)[0] if e["type"] == "step"]
+    assert steps == list(range(1, 61))
+    assert files(run) == FINISHED
+
+
+def test_sigterm_saves_a_point_and_the_end_is_bit_equal(tiny_home: Home) -> None:
+    """Interrupted and continued gives the same weights as never interrupted."""
+    straight, broken = make_run(tiny_home, "straight", epochs=10.0), make_run(tiny_home, "broken", epochs=10.0)
+    assert finish(straight) == 0
+    process = start(broken)
+    wait_for_step(broken, 5, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 75
+    assert not broken.result_json.exists()
+    assert finish(broken) == 0
+    weights = [load_file(run.adapter / "adapter_model.safetensors") for run in (straight, broken)]
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+    losses = [[e["loss"] for e in read_events(run.events)[0] if e["type"] == "step"] for run in (straight, broken)]
+    assert losses[0] == losses[1]
+
+
+def test_a_killed_worker_goes_on_from_its_last_whole_point(tiny_home: Home) -> None:
+    run = make_run(tiny_home, "run", epochs=20.0)
+    process = start(run)
+    wait_for_step(run, 3, process)
+    run.stop.write_text("interrupt")
+    process.wait(timeout=60)
+    run.stop.unlink()
+    saved = max(int(p.name.removeprefix("step-")) for p in run.checkpoints.iterdir())
+    process = start(run)
+    wait_for_step(run, saved + 3, process)
+    process.kill()
+    process.wait()
+    with run.events.open("ab") as file:
+        file.write(b'{"attempt": 2, "torn')
+    assert finish(run) == 0
+    events = read_events(run.events)[0]
+    assert [e["seq"] for e in events] == list(range(len(events)))
+    assert [e["step"] for e in events if e["type"] == "step" and e["attempt"] == 3][0] == saved + 1
+
+
+def test_a_truncated_point_is_passed_over(tiny_home: Home) -> None:
+    run = make_run(tiny_home, "run", epochs=20.0)
+    process = start(run)
+    wait_for_step(run, 2, process)
+    run.stop.write_text("interrupt")
+    process.wait(timeout=60)
+    run.stop.unlink()
+    newest = next(run.checkpoints.iterdir())
+    weights = newest / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    assert finish(run) == 0
+    assert [e["step"] for e in read_events(run.events)[0] if e["type"] == "step" and e["attempt"] == 2][0] == 1
+
+
+def test_numbers_that_break_end_the_run_with_a_sentence(tiny_home: Home, tiny_folder: Path, tmp_path: Path) -> None:
+    """A base model with one broken number gives no finite loss."""
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_folder, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    place = bundled_folder(tiny_home.models)
+    place.unlink()
+    place.symlink_to(broken, target_is_directory=True)
+    run = make_run(tiny_home, "run")
+    assert finish(run) == 0
+    assert read_json(run.result_json)["reason"] == (
+        "Training went wrong at step 1 (the numbers grew too large). Nothing was saved yet. Try again with a smaller size of each change."
+    )
+    assert not run.adapter.exists()
+    assert "Traceback" not in run.log.read_text()
+
+
+def test_an_empty_answer_beyond_the_longest_row_is_named(tiny_home: Home) -> None:
+    run = make_run(tiny_home, "run", max_length=16)
+    assert finish(run) == 0
+    assert read_json(run.result_json)["reason"] == (
+        "Nothing is left to learn: every answer lies beyond the longest row. Raise max_length or shorten the questions."
+    )
+
+
+def test_the_run_directory_needs_nothing_but_its_path(tiny_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = make_run(tiny_home, "run", epochs=1.0)
+    assert finish(run) == 0
+    assert run.result_json.exists()

@@ -1,0 +1,85 @@
+"""The base column is the untouched base model, and both columns stream what they answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from qlora_demo.data.conversation import Message
+from qlora_demo.data.rendering import Renderer, load_tokenizer
+from qlora_demo.models.loading import Precision, load_base
+from qlora_demo.models.pair import BASE, Sampling, answer_rows, pad_left
+from qlora_demo.recipe import Recipe
+from qlora_demo.training.trainer import add_adapter
+
+
+def adapted(folder: Path, method: str, dtype: torch.dtype):
+    """A model whose adapter says something else than its base."""
+    torch.manual_seed(1)
+    model = add_adapter(load_base(folder, method, Precision(dtype, "", ""), "cpu"), Recipe(rank=4))
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.5)
+    return model.eval()
+
+
+def prompts(folder: Path) -> list[list[int]]:
+    renderer = Renderer(load_tokenizer(folder), {})
+    short = renderer.prompt([Message("user", "lamp and sea")])
+    long = renderer.prompt([Message("user", "lamp and sea"), Message("assistant", "storm boat"), Message("user", "quiet tea rope keeper gull")])
+    return [short, long]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_the_base_row_is_bit_equal_to_the_plain_model(tiny_folder: Path, method: str, dtype: torch.dtype) -> None:
+    model, plain = adapted(tiny_folder, method, dtype), load_base(tiny_folder, method, Precision(dtype, "", ""), "cpu").eval()
+    batch = pad_left(prompts(tiny_folder), load_tokenizer(tiny_folder).pad_token_id, "cpu")
+    with torch.inference_mode():
+        ours = model(**batch, adapter_names=[BASE, "default"]).logits
+        theirs = plain(**batch).logits
+    assert torch.equal(ours[0], theirs[0])
+    assert not torch.equal(ours[1], theirs[1])
+
+
+def test_in_fp32_the_base_answers_as_alone_token_for_token(tiny_folder: Path) -> None:
+    model, tokenizer = adapted(tiny_folder, "lora", torch.float32), load_tokenizer(tiny_folder)
+    short, long = prompts(tiny_folder)
+    pair = answer_rows(model, tokenizer, [(BASE, short), ("default", long)], Sampling(max_new_tokens=24))
+    plain = AutoModelForCausalLM.from_pretrained(tiny_folder, dtype=torch.float32).eval()
+    alone = plain.generate(torch.tensor([short]), max_new_tokens=24, do_sample=False, eos_token_id=tokenizer.eos_token_id)[0][len(short) :]
+    assert pair[0].text == tokenizer.decode(alone, skip_special_tokens=True).strip()
+    assert pair[0].text != pair[1].text
+
+
+def test_what_streams_adds_up_to_the_answer(tiny_folder: Path) -> None:
+    model, tokenizer = adapted(tiny_folder, "lora", torch.float32), load_tokenizer(tiny_folder)
+    streamed = ["", ""]
+
+    def emit(row: int, text: str) -> None:
+        streamed[row] += text
+
+    answers = answer_rows(model, tokenizer, [(BASE, prompts(tiny_folder)[0]), ("default", prompts(tiny_folder)[1])], Sampling(24), emit)
+    for text, answer in zip(streamed, answers, strict=True):
+        assert text.strip().startswith(answer.text.rstrip("\ufffd"))
+
+
+def test_cancelling_ends_the_answer_and_leaves_the_model_usable(tiny_folder: Path) -> None:
+    model, tokenizer = adapted(tiny_folder, "lora", torch.float32), load_tokenizer(tiny_folder)
+    rows = [(BASE, prompts(tiny_folder)[0]), ("default", prompts(tiny_folder)[0])]
+    asked = []
+    stopped = answer_rows(model, tokenizer, rows, Sampling(200), cancelled=lambda: asked.append(1) is None and len(asked) > 3)
+    assert max(answer.tokens for answer in stopped) <= 4
+    whole = answer_rows(model, tokenizer, rows, Sampling(12))
+    assert whole[0].text.startswith(stopped[0].text.rstrip("\ufffd"))
+
+
+def test_sampling_repeats_with_its_seed(tiny_folder: Path) -> None:
+    model, tokenizer = adapted(tiny_folder, "lora", torch.float32), load_tokenizer(tiny_folder)
+    rows = [(BASE, prompts(tiny_folder)[0]), ("default", prompts(tiny_folder)[0])]
+    first, again, other = (answer_rows(model, tokenizer, rows, Sampling(16, 1.0, 0.95, seed)) for seed in (3, 3, 4))
+    assert first == again
+    assert first != other

@@ -1,0 +1,40 @@
+"""The environment, read once, with sentences for what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qlora_demo.errors import UserError
+from qlora_demo.settings import Settings, default_home, table
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def test_defaults_suit_one_person_at_home() -> None:
+    settings = Settings.from_env({})
+    assert settings.host == "127.0.0.1"
+    assert settings.home_dir() == default_home()
+    assert settings.max_upload_bytes() == 1_000_000_000
+
+
+def test_values_come_from_the_environment() -> None:
+    settings = Settings.from_env({"QLORA_DEMO_PORT": "7999", "QLORA_DEMO_OFFLINE": "1", "QLORA_DEMO_HOME": "/data/x", "OTHER": "y"})
+    assert (settings.port, settings.offline, settings.home_dir()) == (7999, True, Path("/data/x"))
+
+
+def test_all_wrong_values_are_named() -> None:
+    with pytest.raises(UserError) as error:
+        Settings.from_env({"QLORA_DEMO_PORT": "high", "QLORA_DEMO_OFFLINE": "yes", "QLORA_DEMO_DEVICE": "tpu"})
+    text = str(error.value)
+    assert "QLORA_DEMO_PORT='high' is not a whole number." in text
+    assert "QLORA_DEMO_OFFLINE='yes' is not 1 or 0." in text
+    assert "QLORA_DEMO_DEVICE='tpu' is not one of auto, cpu, cuda." in text
+
+
+def test_the_readme_shows_every_variable() -> None:
+    text = README.read_text(encoding="utf-8")
+    for variable, _, meaning in table():
+        assert f"`{variable}`" in text
+        assert meaning in text
