@@ -18,33 +18,41 @@ AT_ONCE = 4
 
 
 def wire(tab: ChatTab, studio: Studio) -> None:
-    """One generator event fills both columns. Stopping cancels it, which the studio passes on to the worker."""
+    """A click first shows the question, then one generator event fills both columns. Stopping cancels it, down to the worker."""
+
+    def begin(question: str, run_id: str, chat: Chat) -> Updates:
+        if not question.strip():
+            return {tab.asked: ""}
+        columns = _columns(tab, [*turns_for(chat, run_id), [question, "", ""]])
+        return {tab.asked: question, tab.question: "", tab.partial: [question, "", ""], tab.status: shown(status(Turn())), **_answering(tab, True), **columns}
 
     def answer(question: str, run_id: str, chat: Chat, style: str, length: int, instruction: str) -> Iterator[Updates]:
-        if not question.strip():
+        # The page may skip all but the newest of these updates, so what the last one needs stands in the last one.
+        if not question:
             return
         turns = turns_for(chat, run_id)
         columns = [history(turns, side, instruction, question) for side in (1, 2)]
-        yield {tab.question: "", **_answering(tab, True), **_columns(tab, [*turns, [question, "", ""]]), tab.status: shown(status(Turn()))}
-        turn = Turn()
+        turn, drawn = Turn(), {}
         for turn in studio.ask(LOCAL, run_id, columns, sampling(style, length)):
             now = [question, turn.base, turn.adapted]
-            yield {**_columns(tab, [*turns, now]), tab.partial: now, tab.status: shown(status(turn))}
-        yield {tab.kept: {"run": run_id, "turns": [*turns, [question, turn.base, turn.adapted]]}, tab.partial: (), **_answering(tab, False)}
+            drawn = {**_columns(tab, [*turns, now]), tab.status: shown(status(turn))}
+            yield {**drawn, tab.partial: now}
+        kept = {"run": run_id, "turns": [*turns, [question, turn.base, turn.adapted]]}
+        yield {**drawn, tab.kept: kept, tab.partial: [], **_answering(tab, False)}
 
     def put_question_back(question: str, run_id: str, chat: Chat, *_: object) -> Updates:
-        unanswered = {tab.partial: (), tab.status: shown(""), tab.question: question}
+        unanswered = {tab.partial: [], tab.status: shown(""), tab.question: question}
         return {**unanswered, **_columns(tab, turns_for(chat, run_id)), **_answering(tab, False)}
 
     def stopped(run_id: str, chat: Chat, partial: list[str]) -> Updates:
         turns = turns_for(chat, run_id)
-        ended = {tab.partial: (), tab.status: shown(""), **_answering(tab, False)}
+        ended = {tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
         if not partial or not (partial[1] or partial[2]):
             return {**ended, **_columns(tab, turns), tab.question: partial[0] if partial else gr.skip()}
         return {**ended, tab.kept: {"run": run_id, "turns": [*turns, list(partial)]}}
 
     def start_over() -> Updates:
-        return {tab.kept: EMPTY, tab.partial: (), **_columns(tab, []), tab.status: shown(""), **_answering(tab, False)}
+        return {tab.kept: EMPTY, tab.partial: [], **_columns(tab, []), tab.status: shown(""), **_answering(tab, False)}
 
     def own(run_id: str) -> str:
         return own_instruction(studio.run(LOCAL, run_id), studio.questions(LOCAL, run_id)[0])
@@ -59,12 +67,14 @@ def wire(tab: ChatTab, studio: Studio) -> None:
 
     private = {"api_visibility": "private", "show_progress": "hidden"}
     asking = stream_shown_in(tab.problem, answer, put_question_back)
-    rest = [tab.run, tab.kept, tab.style, tab.length, tab.instruction]
-    outputs = [tab.question, tab.ask, tab.stop, tab.base, tab.yours, tab.status, tab.problem, tab.kept, tab.partial]
+    outputs = [tab.question, tab.ask, tab.stop, tab.base, tab.yours, tab.status, tab.problem, tab.kept, tab.partial, tab.asked]
+    inputs = [tab.asked, tab.run, tab.kept, tab.style, tab.length, tab.instruction]
     limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
-    asked = [gr.on([tab.ask.click, tab.question.submit], asking, [tab.question, *rest], outputs, **limits, **private)]
-    for suggestion in (*tab.learned, *tab.unseen):
-        asked.append(suggestion.click(asking, [suggestion, *rest], outputs, **limits, **private))
+    sources = [([tab.ask.click, tab.question.submit], tab.question), *(([button.click], button) for button in (*tab.learned, *tab.unseen))]
+    asked = []
+    for triggers, source in sources:
+        begun = gr.on(triggers, shown_in(tab.problem, begin), [source, tab.run, tab.kept], outputs, **private)
+        asked.append(begun.then(asking, inputs, outputs, **limits, **private))
     tab.stop.click(shown_in(tab.problem, stopped), [tab.run, tab.kept, tab.partial], outputs, cancels=asked, **private)
     tab.start_over.click(shown_in(tab.problem, start_over), None, outputs, cancels=asked, **private)
     shown_parts = tab.outputs()

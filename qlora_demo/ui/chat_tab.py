@@ -8,7 +8,7 @@ import gradio as gr
 
 from qlora_demo.studio import LOCAL, RunView, Studio
 from qlora_demo.ui.guard import Updates
-from qlora_demo.ui.parts import shown
+from qlora_demo.ui.parts import shown, text
 from qlora_demo.ui.shell import remembered
 from qlora_demo.ui.views_chat import (
     EMPTY,
@@ -31,7 +31,7 @@ OTHER_INSTRUCTION = "<p class='qd-note qd-warn'>Your model was trained with anot
 
 @dataclass(frozen=True)
 class ChatTab:
-    """`kept` is the conversation in the browser; `partial` the turn that is being answered, for when it is stopped."""
+    """`kept` is the conversation in the browser; `asked` the question on its way; `partial` its turn so far, for when it is stopped."""
 
     none: gr.Column
     train_one: gr.Button
@@ -57,6 +57,7 @@ class ChatTab:
     length: gr.Radio
     kept: gr.BrowserState
     partial: gr.State
+    asked: gr.State
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
@@ -65,10 +66,10 @@ class ChatTab:
 
 
 def build() -> ChatTab:
-    parts: dict = {"kept": remembered(EMPTY, "chat"), "partial": gr.State(())}
+    parts: dict = {"kept": remembered(EMPTY, "chat"), "partial": gr.State([]), "asked": gr.State("")}
     with gr.Column(elem_id="chat-none", elem_classes="qd-empty") as parts["none"]:
-        gr.HTML(NO_MODEL)
-        parts["train_one"] = gr.Button("Train one, a few minutes", variant="primary", elem_id="train-one")
+        text(NO_MODEL)
+        parts["train_one"] = gr.Button("Train one, a few minutes", variant="primary", elem_id="train-one", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_id="chat") as parts["box"]:
         parts["run"] = gr.Dropdown([], label="Your model, compared with its base model", elem_id="chat-run")
         with gr.Row(equal_height=True):
@@ -77,9 +78,9 @@ def build() -> ChatTab:
         _, parts["learned"] = _suggestions("From your data:", "learned")
         parts["unseen_row"], parts["unseen"] = _suggestions("It has never seen:", "unseen")
         parts |= _question_row()
-        parts["problem"] = gr.HTML("", visible=False, elem_id="chat-problem")
-        parts["status"] = gr.HTML("", visible=False, elem_id="chat-status")
-        parts["start_over"] = gr.Button("Start over", size="sm", elem_id="chat-start-over")
+        parts["problem"] = text("", visible=False, elem_id="chat-problem")
+        parts["status"] = text("", visible=False, elem_id="chat-status")
+        parts["start_over"] = gr.Button("Start over", size="sm", elem_id="chat-start-over", elem_classes="qd-narrow")
         with gr.Accordion("Settings", open=False, elem_id="chat-settings"):
             parts |= _settings()
     return ChatTab(**parts)
@@ -88,7 +89,7 @@ def build() -> ChatTab:
 def _column(name: str, elem_id: str) -> tuple[gr.HTML, gr.Chatbot]:
     """Answers are shown as they are: no markdown, no formulas, no html. Copying is the only button."""
     with gr.Column(min_width=300):
-        heading = gr.HTML("")
+        heading = text("")
         box = gr.Chatbot(
             label=name,
             show_label=False,
@@ -105,7 +106,7 @@ def _column(name: str, elem_id: str) -> tuple[gr.HTML, gr.Chatbot]:
 
 def _suggestions(words: str, key: str) -> tuple[gr.Row, tuple[gr.Button, ...]]:
     with gr.Row(elem_classes="qd-suggestions") as row:
-        gr.HTML(f'<span class="qd-small">{words}</span>', elem_classes="qd-fit")
+        text(f'<span class="qd-small">{words}</span>', elem_classes="qd-fit")
         buttons = [gr.Button("", size="sm", scale=0, visible=False, elem_id=f"{key}-{i}") for i in range(SUGGESTIONS)]
     return row, tuple(buttons)
 
@@ -124,8 +125,8 @@ def _settings() -> dict:
     style = gr.Radio([("Same answer each time", SAME), ("More varied", VARIED)], value=SAME, label="Answers", elem_id="chat-style")
     length = gr.Radio(LENGTHS, value=200, label="Longest answer", elem_id="chat-length")
     instruction = gr.Textbox("", label="Instruction to both", info="Both models read it before your question.", lines=2, elem_id="chat-instruction")
-    other = gr.HTML(OTHER_INSTRUCTION, visible=False)
-    put_back = gr.Button("Put it back", size="sm", visible=False, elem_id="put-back")
+    other = text(OTHER_INSTRUCTION, visible=False)
+    put_back = gr.Button("Put it back", size="sm", visible=False, elem_id="put-back", elem_classes="qd-narrow")
     return {"style": style, "length": length, "instruction": instruction, "other_instruction": other, "put_back": put_back}
 
 

@@ -11,7 +11,7 @@ from qlora_demo.data.dataset import PreparedDataset
 from qlora_demo.examples import EXAMPLES
 from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import heading, shown
+from qlora_demo.ui.parts import heading, shown, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.views_data import chat_messages, counts, noun, numbers, position, questions_and_answers, remarks, title
 
@@ -60,47 +60,47 @@ def build(studio: Studio) -> DataTab:
         with gr.Column(scale=5, min_width=300):
             parts |= _source(studio)
         with gr.Column(scale=7, min_width=320, elem_id="data-result"):
-            parts["problem"] = gr.HTML("", visible=False, elem_id="data-problem")
-            parts["empty"] = gr.HTML(EMPTY, elem_id="data-empty", elem_classes="qd-empty")
+            parts["problem"] = text("", visible=False, elem_id="data-problem")
+            parts["empty"] = text(EMPTY, elem_id="data-empty", elem_classes="qd-empty")
             with gr.Column(visible=False, elem_id="data-chosen") as parts["chosen"]:
                 parts |= _understood()
     return DataTab(**parts)
 
 
 def _source(studio: Studio) -> dict:
-    gr.HTML(heading("What should it learn?"))
+    text(heading("What should it learn?"))
     with gr.Row(elem_classes="qd-cards"):
         examples = [gr.Button(f"{e.title}\n{e.text}", elem_id=f"example-{e.id}", elem_classes="qd-card") for e in EXAMPLES]
-    gr.HTML(heading("Or use your own", 3))
-    file = gr.File(label="Your file: CSV, TSV, JSON or JSON lines", elem_id="upload", height=150)
-    limit = f"Up to {studio.settings.max_upload_mb:,} MB and {studio.settings.max_rows:,} rows. It stays on this machine."
-    gr.HTML(f'<p class="qd-small">{limit}</p>')
+    text(heading("Or use your own", 3))
+    file = gr.File(label="Your file", elem_id="upload", height=190)
+    limit = f"CSV, TSV, JSON or JSON lines; up to {studio.settings.max_upload_mb:,} MB and {studio.settings.max_rows:,} rows."
+    text(f'<p class="qd-small">{limit} It stays on this machine.</p>')
     return {"examples": tuple(examples), "file": file}
 
 
 def _understood() -> dict:
     parts: dict = {}
     with gr.Row(elem_classes="qd-line"):
-        parts["title"] = gr.HTML("", elem_id="data-title")
+        parts["title"] = text("", elem_id="data-title")
         parts["start_over"] = gr.Button("Start over", size="sm", scale=0, min_width=120, elem_id="start-over")
     with gr.Row(visible=False, elem_classes="qd-line") as parts["columns"]:
         parts["question_column"] = gr.Dropdown([], label="People ask", min_width=140, elem_id="question-column")
         parts["answer_column"] = gr.Dropdown([], label="It answers", min_width=140, elem_id="answer-column")
         parts["swap"] = gr.Button("Swap", size="sm", scale=0, min_width=88, elem_id="swap-columns")
     parts["preview"] = gr.Chatbot(
-        label="One conversation", height=300, render_markdown=False, latex_delimiters=[], buttons=[], elem_id="data-preview"
+        label="One conversation", show_label=False, height=300, render_markdown=False, latex_delimiters=[], buttons=[], elem_id="data-preview"
     )
     with gr.Row(elem_classes="qd-line"):
         parts["previous"] = gr.Button("‹ Previous", size="sm", scale=0, min_width=120, elem_id="data-previous")
-        parts["position"] = gr.HTML("", elem_id="data-position")
+        parts["position"] = text("", elem_id="data-position")
         parts["next"] = gr.Button("Next ›", size="sm", scale=0, min_width=120, elem_id="data-next")
-    parts["counts"] = gr.HTML("", elem_id="data-counts")
-    parts["remarks"] = gr.HTML("", elem_id="data-remarks")
+    parts["counts"] = text("", elem_id="data-counts")
+    parts["remarks"] = text("", elem_id="data-remarks")
     with gr.Accordion("Show those set aside", open=False, elem_id="data-aside") as parts["aside"]:
-        parts["aside_rows"] = gr.HTML("")
+        parts["aside_rows"] = text("")
     parts["to_training"] = gr.Button("Train on these", variant="primary", elem_id="to-training")
     with gr.Accordion("Numbers", open=False, elem_id="data-numbers") as parts["numbers"]:
-        parts["numbers_table"] = gr.HTML("")
+        parts["numbers_table"] = text("")
     return parts
 
 

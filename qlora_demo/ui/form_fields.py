@@ -19,13 +19,18 @@ WHOLE = tuple(f.name for f in fields(Recipe) if f.type == "int")
 LABELS = {name: help_of(name).label for name in FIELDS}
 
 
-def basic_controls() -> dict[str, gr.Dropdown | gr.Radio]:
-    """Model, method cards and how long; the choices of the model are set when data is chosen."""
-    return {
-        "model": gr.Dropdown([], label=LABELS["model"], elem_id="model"),
-        "method": gr.Radio(method_choices(None, ""), label=LABELS["method"], elem_classes="qd-choices", elem_id="method"),
-        "preset": gr.Radio(PRESET_CHOICES, value="balanced", label=LABELS["preset"], info=help_of("preset").text, elem_id="preset"),
-    }
+def model_control() -> gr.Dropdown:
+    """Its choices are set when data is chosen."""
+    return gr.Dropdown([], label=LABELS["model"], elem_id="model")
+
+
+def method_control() -> gr.Radio:
+    """Cards: choices with several lines."""
+    return gr.Radio(method_choices(None, ""), label=LABELS["method"], elem_classes="qd-choices", elem_id="method")
+
+
+def preset_control() -> gr.Radio:
+    return gr.Radio(PRESET_CHOICES, value="balanced", label=LABELS["preset"], info=help_of("preset").text, elem_id="preset")
 
 
 def advanced_controls() -> dict[str, gr.Number | gr.Radio | gr.Textbox]:

@@ -35,7 +35,6 @@ def stream_shown_in(place: gr.HTML, handler: Stream, afterwards: Callable[..., U
 
     @functools.wraps(handler)
     def guarded(*values: Any) -> Iterator[Updates]:
-        yield {place: shown("")}
         try:
             yield from handler(*values)
         except UserError as error:

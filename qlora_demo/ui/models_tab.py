@@ -8,7 +8,7 @@ import gradio as gr
 
 from qlora_demo.studio import LOCAL, RunView, Studio
 from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import esc, heading, shown
+from qlora_demo.ui.parts import esc, heading, shown, text
 from qlora_demo.ui.train_run import settings
 from qlora_demo.ui.views_data import questions_and_answers
 from qlora_demo.ui.views_models import delete_question, detail, run_choices
@@ -44,11 +44,11 @@ class ModelsTab:
 def build() -> ModelsTab:
     parts: dict = {}
     with gr.Column(elem_id="models-none", elem_classes="qd-empty") as parts["none"]:
-        gr.HTML(NOTHING)
-        parts["choose_data"] = gr.Button("Choose data", variant="primary", elem_id="choose-data")
+        text(NOTHING)
+        parts["choose_data"] = gr.Button("Choose data", variant="primary", elem_id="choose-data", elem_classes="qd-narrow")
     with gr.Row(visible=False) as parts["box"]:
         with gr.Column(scale=5, min_width=300):
-            gr.HTML(heading("Your models"))
+            text(heading("Your models"))
             parts["runs"] = gr.Radio([], label="Your models", show_label=False, elem_classes="qd-choices", elem_id="runs")
         with gr.Column(scale=7, min_width=320):
             parts |= _detail()
@@ -56,17 +56,17 @@ def build() -> ModelsTab:
 
 
 def _detail() -> dict:
-    parts: dict = {"detail": gr.HTML("", elem_id="model-detail"), "problem": gr.HTML("", visible=False, elem_id="models-problem")}
+    parts: dict = {"detail": text("", elem_id="model-detail"), "problem": text("", visible=False, elem_id="models-problem")}
     with gr.Row(elem_classes="qd-line"):
         parts["chat"] = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="model-chat")
         parts["open"] = gr.Button("Show its training", scale=0, min_width=180, elem_id="model-open")
     with gr.Accordion("Settings used, and the command that repeats it", open=False):
-        parts["settings"] = gr.HTML("", elem_id="model-settings")
+        parts["settings"] = text("", elem_id="model-settings")
     with gr.Accordion("Data it learned from", open=False):
-        parts["data"] = gr.HTML("", elem_id="model-data")
-    parts["delete"] = gr.Button("Delete this model", size="sm", elem_id="delete-model")
+        parts["data"] = text("", elem_id="model-data")
+    parts["delete"] = gr.Button("Delete this model", size="sm", elem_id="delete-model", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
-        parts["question"] = gr.HTML("", elem_id="delete-question")
+        parts["question"] = text("", elem_id="delete-question")
         with gr.Row(elem_classes="qd-line"):
             parts["really"] = gr.Button("Delete", variant="stop", scale=0, min_width=120, elem_id="delete-yes")
             parts["keep"] = gr.Button("Keep", scale=0, min_width=120, elem_id="delete-no")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 import gradio as gr
 
@@ -79,6 +80,11 @@ def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
     top = "".join(f'<th scope="col">{esc(cell)}</th>' for cell in head) if any(head) else ""
     body = "".join("<tr>" + "".join(f"<td>{esc(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<div class="qd-scroll" tabindex="0" role="region" aria-label="Table"><table class="qd-table"><tr>{top}</tr>{body}</table></div>'
+
+
+def text(value: str, **properties: Any) -> gr.HTML:
+    """A text of the page that code can change: without the inner margin that gradio gives its html."""
+    return gr.HTML(value, padding=False, **properties)
 
 
 def shown(html_text: str) -> dict:

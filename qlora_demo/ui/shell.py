@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from qlora_demo.ui.parts import text
+
 DATA, TRAIN, CHAT, MODELS = "data", "train", "chat", "models"
 SECRET = "what-the-browser-remembers"  # noqa: S105
 """Fixed, so that a restart of the server forgets nothing. It is sent to the page and protects nothing: only ids are kept."""
@@ -38,10 +40,10 @@ def build_shell() -> Shell:
     dataset_id, run_id, visited = remembered("", "dataset"), remembered("", "run"), remembered(0.0, "visited")
     drawn = gr.State(())
     with gr.Row(elem_classes="qd-top"):
-        header = gr.HTML("", elem_id="header", padding=False)
+        header = text("", elem_id="header")
         show = gr.Button("Show", size="sm", scale=0, min_width=88, visible=False, elem_id="show-run")
-    announcement = gr.HTML("", elem_id="announcement", elem_classes="qd-unseen", padding=False)
-    message = gr.HTML("", visible=False, elem_id="message", padding=False)
+    announcement = text("", elem_id="announcement", elem_classes="qd-unseen")
+    message = text("", visible=False, elem_id="message")
     return Shell(header, show, announcement, message, dataset_id, run_id, visited, drawn)
 
 

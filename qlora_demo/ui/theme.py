@@ -30,6 +30,7 @@ def theme() -> Default:
         body_background_fill_dark="*neutral_950",
         block_shadow="none",
         block_border_width="1px",
+        button_large_text_size="*text_md",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_text_color="white",

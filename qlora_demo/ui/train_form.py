@@ -11,9 +11,9 @@ import gradio as gr
 from qlora_demo.errors import RecipeError
 from qlora_demo.recipe import METHODS, Recipe
 from qlora_demo.studio import LOCAL, ModelChoice, Studio
-from qlora_demo.ui.form_fields import FIELDS, advanced_controls, basic_controls, read_form, write_form
+from qlora_demo.ui.form_fields import FIELDS, advanced_controls, method_control, model_control, preset_control, read_form, write_form
 from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import counted, esc, heading, note, shown
+from qlora_demo.ui.parts import counted, esc, heading, note, shown, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.views_data import noun
 from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, no_fit, out_of_reach, what_will_happen
@@ -54,31 +54,33 @@ def build() -> TrainForm:
     with gr.Column(elem_id="train-form") as parts["box"]:
         with gr.Row():
             with gr.Column(scale=5, min_width=300):
-                gr.HTML(heading("Teach it"))
+                text(heading("Teach it"))
                 with gr.Row(elem_classes="qd-line"):
-                    parts["data"] = gr.HTML(_data_line(""), elem_id="train-data")
+                    parts["data"] = text(_data_line(""), elem_id="train-data")
                     parts["change"] = gr.Button("Go to Data", size="sm", scale=0, min_width=120, elem_id="change-data")
-                controls: dict = basic_controls()
-                parts["model_note"] = gr.HTML("", elem_id="model-note")
-                parts["method_note"] = gr.HTML("", elem_id="method-note")
+                model = model_control()
+                parts["model_note"] = text("", elem_id="model-note")
+                method = method_control()
+                parts["method_note"] = text("", elem_id="method-note")
+                controls: dict = {"model": model, "method": method, "preset": preset_control()}
                 parts["name"] = gr.Textbox("", label="Name", max_length=LONGEST_NAME, elem_id="run-name")
                 with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
                     controls |= advanced_controls()
-                    parts["back"] = gr.Button("Back to recommended", size="sm", elem_id="recommended")
+                    parts["back"] = gr.Button("Back to recommended", size="sm", elem_id="recommended", elem_classes="qd-narrow")
             with gr.Column(scale=7, min_width=320):
-                gr.HTML(heading("What will happen"))
-                parts["forecast"] = gr.HTML("", elem_id="forecast")
-                parts["memory"] = gr.HTML("", elem_id="memory")
-                gr.HTML('<p class="qd-small">You can close this page. Training goes on.</p>')
-                parts["reason"] = gr.HTML(note(NO_DATA), elem_id="start-reason")
-                parts["problem"] = gr.HTML("", visible=False, elem_id="train-problem")
+                text(heading("What will happen"))
+                parts["forecast"] = text("", elem_id="forecast")
+                parts["memory"] = text("", elem_id="memory")
+                text('<p class="qd-small">You can close this page. Training goes on.</p>')
+                parts["reason"] = text(note(NO_DATA), elem_id="start-reason")
+                parts["problem"] = text("", visible=False, elem_id="train-problem")
                 parts["start"] = gr.Button("Start training", variant="primary", interactive=False, elem_id="start-training")
     # Advanced fields come in the recipe's order, which puts the basic ones first.
     return TrainForm(controls={name: controls[name] for name in FIELDS}, **parts)
 
 
-def _data_line(text: str) -> str:
-    return f"<p>Data: {esc(text)}</p>" if text else "<p>No data yet.</p>"
+def _data_line(data: str) -> str:
+    return f"<p>Data: {esc(data)}</p>" if data else "<p>No data yet.</p>"
 
 
 def draw(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe | None = None) -> Updates:

@@ -10,7 +10,7 @@ import pandas as pd
 from qlora_demo.studio import LOCAL, RunView, Studio
 from qlora_demo.ui.form_fields import LABELS
 from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import esc, note, shown, table
+from qlora_demo.ui.parts import esc, note, shown, table, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.theme import BASE_COLOUR, YOURS_COLOUR
 from qlora_demo.ui.views_run import (
@@ -32,6 +32,10 @@ from qlora_demo.ui.views_run import (
 from qlora_demo.ui.views_train import settings_rows
 
 SERIES = {YOUR_ROWS: YOURS_COLOUR, ASIDE_ROWS: BASE_COLOUR}
+KEY = (
+    f'<p class="qd-small"><span class="qd-key" aria-hidden="true"></span>{YOUR_ROWS}'
+    f'<span class="qd-key qd-aside" aria-hidden="true"></span>{ASIDE_ROWS}</p>'
+)
 CAUTION = "Check facts before you rely on it: a model can be sure and wrong."
 
 
@@ -74,25 +78,26 @@ def build() -> TrainRun:
     parts: dict = {"index": gr.State(0)}
     with gr.Column(visible=False, elem_id="train-run") as parts["box"]:
         with gr.Row(elem_classes="qd-line"):
-            parts["title"] = gr.HTML("", elem_id="run-title")
+            parts["title"] = text("", elem_id="run-title")
             parts["stop"] = gr.Button("Stop and keep what it learned", size="sm", scale=0, min_width=260, elem_id="stop-training")
-        parts["progress"] = gr.HTML("", elem_id="run-progress")
-        parts["remark"] = gr.HTML("", visible=False, elem_id="run-remark")
-        parts["problem"] = gr.HTML("", visible=False, elem_id="run-problem")
-        parts["verdict"] = gr.HTML("", visible=False, elem_id="verdict")
+        parts["progress"] = text("", elem_id="run-progress")
+        parts["remark"] = text("", visible=False, elem_id="run-remark")
+        parts["problem"] = text("", visible=False, elem_id="run-problem")
+        parts["verdict"] = text("", visible=False, elem_id="verdict")
         with gr.Row(elem_classes="qd-line"):
             parts["chat"] = gr.Button("Chat with it", variant="primary", visible=False, scale=0, min_width=180, elem_id="chat-with-it")
             parts["resume"] = gr.Button("Try again", visible=False, scale=0, min_width=180, elem_id="resume")
             parts["again"] = gr.Button("Train again with changes", visible=False, scale=0, min_width=240, elem_id="train-again")
         with gr.Column(visible=False, elem_classes="qd-card-box") as parts["answer_box"]:
-            parts["answer"] = gr.HTML("", elem_id="compared")
+            parts["answer"] = text("", elem_id="compared")
             with gr.Row(elem_classes="qd-line"):
                 parts["previous"] = gr.Button("‹ Previous", size="sm", scale=0, min_width=120, elem_id="answer-previous")
-                parts["position"] = gr.HTML("", elem_id="answer-position")
+                parts["position"] = text("", elem_id="answer-position")
                 parts["next"] = gr.Button("Next ›", size="sm", scale=0, min_width=120, elem_id="answer-next")
-            gr.HTML(f'<p class="qd-small">{CAUTION}</p>')
+            text(f'<p class="qd-small">{CAUTION}</p>')
         with gr.Column(visible=False) as parts["plot_box"]:
             parts["plot"] = _plot()
+            text(KEY)
         parts |= _folded()
     return TrainRun(**parts)
 
@@ -106,48 +111,49 @@ def _plot() -> gr.LinePlot:
         label="Error, lower is better",
         color_map=SERIES,
         x_axis_format="d",
-        color_title=" ",
+        colors_in_legend=[],
+        y_title=" ",
         height=220,
         buttons=[],
         elem_id="run-plot",
     )
 
 
-def _frame(rows: list[tuple[int, float, str]]) -> pd.DataFrame:
+def _frame(rows: list[tuple[int, float | None, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "error", "series"])
 
 
 def _folded() -> dict:
     parts: dict = {}
     with gr.Accordion("Numbers", open=False, elem_id="run-numbers"):
-        parts["numbers"] = gr.HTML("")
+        parts["numbers"] = text("")
     with gr.Accordion("All answers", open=False, visible=False, elem_id="run-answers") as parts["all_answers"]:
-        parts["all_answers_table"] = gr.HTML("")
+        parts["all_answers_table"] = text("")
     with gr.Accordion("Log", open=False, elem_id="run-log"):
         parts["log"] = gr.Textbox("", label="What the training wrote", lines=14, max_lines=14, autoscroll=True, interactive=False, buttons=["copy"])
     with gr.Accordion("Settings used", open=False, elem_id="run-settings"):
-        parts["settings"] = gr.HTML("")
+        parts["settings"] = text("")
     return parts
 
 
 def draw(run: TrainRun, studio: Studio, view: RunView, index: int = 0) -> Updates:
     """Everything, from the studio alone."""
-    text, kind = remark(view)
-    points = plot_rows(view)
+    happened, kind = remark(view)
+    points = bool(view.progress.points)
     resume, stop = resume_label(view), stop_label(view)
     ended = over(view)
     return {
         run.title: title(view),
         run.stop: gr.update(value=stop or "Stop", visible=bool(stop)),
         run.progress: shown(progress_bar(view)),
-        run.remark: shown(note(text, kind)),
+        run.remark: shown(note(happened, kind)),
         run.verdict: shown(f'<p class="qd-verdict">{esc(verdict(view))}</p>' if verdict(view) and ended else ""),
-        run.chat: gr.update(visible=view.usable()),
+        run.chat: gr.update(visible=view.usable() and ended),
         run.resume: gr.update(value=resume or "Try again", visible=bool(resume)),
         run.again: gr.update(visible=ended),
         **_answer(run, view, index),
-        run.plot_box: gr.update(visible=bool(points)),
-        run.plot: _frame(points) if points else gr.skip(),
+        run.plot_box: gr.update(visible=points),
+        run.plot: _frame(plot_rows(view)) if points else gr.skip(),
         run.numbers: table(("", ""), numbers(view)),
         run.all_answers: gr.update(visible=bool(answers(view)), label=f"All {len(answers(view))} answers"),
         run.all_answers_table: table(("Question", "Base", "Yours", "Your own answer"), answer_rows(view)),

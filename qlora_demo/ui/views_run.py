@@ -103,11 +103,15 @@ def verdict(view: RunView) -> str:
     return str(view.report["verdict"]) if view.report else ""
 
 
-def plot_rows(view: RunView) -> list[tuple[int, float, str]]:
-    """(step, error, series), at most POINTS of each series, the newest among them."""
-    rows = []
+def plot_rows(view: RunView) -> list[tuple[int, float | None, str]]:
+    """(step, error, series), at most POINTS of each series, the newest among them.
+
+    Each series begins with a point without a value: the plot only ever knows the series of its first drawing.
+    """
+    rows: list[tuple[int, float | None, str]] = []
     for series, points in ((YOUR_ROWS, view.progress.points), (ASIDE_ROWS, view.progress.held_out)):
         stride = max(1, -(-len(points) // POINTS))
+        rows.append((0, None, series))
         rows += [(step, loss, series) for step, loss in points[::-1][::stride][::-1]]
     return rows
 

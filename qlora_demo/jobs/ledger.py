@@ -1,0 +1,159 @@
+"""What many may touch at once: jobs and data sets with their owners, in SQLite.
+
+A state changes in one guarded statement, so that double clicks, two tabs and a scheduler cannot cross; the first final state wins. Commits are
+synced to disk (WAL, synchronous=FULL): what was acknowledged survives a crash of everything.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from qlora_demo.errors import NotFoundError, StorageError
+
+VERSION = 1
+ACTIVE = ("starting", "running", "stopping")
+FINAL = ("finished", "failed", "stopped", "interrupted")
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, run TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '', attempt INTEGER NOT NULL DEFAULT 1, set_id TEXT, created REAL NOT NULL, queued REAL NOT NULL,
+    started REAL, ended REAL, pid INTEGER, pid_created REAL, boot_id TEXT, UNIQUE(kind, run));
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs(state);
+CREATE TABLE IF NOT EXISTS datasets(id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, created REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One row. `queued` orders the line; times are seconds since the epoch."""
+
+    id: int
+    kind: str
+    run: str
+    owner: str
+    state: str
+    reason: str
+    attempt: int
+    set_id: str | None
+    created: float
+    queued: float
+    started: float | None
+    ended: float | None
+    pid: int | None
+    pid_created: float | None
+    boot_id: str | None
+
+
+class Ledger:
+    """A short connection a call: any thread and any process may call."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            with self._connect() as db:
+                db.execute("PRAGMA journal_mode=WAL")
+                found = db.execute("PRAGMA user_version").fetchone()[0]
+                if found not in (0, VERSION):
+                    raise StorageError(f"{path.name} was written by another release (schema {found}; this one reads {VERSION}). Use that release.")
+                db.executescript(SCHEMA)
+                db.execute(f"PRAGMA user_version={VERSION}")
+        except sqlite3.DatabaseError as error:
+            raise StorageError(f"{path} is damaged and cannot be read ({error}). Move it away; models in the runs folder stay whole.") from error
+
+    def add_job(self, kind: str, run: str, owner: str) -> Job:
+        now = time.time()
+        sql = "INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?) RETURNING *"
+        return self._one(sql, (kind, run, owner, now, now))
+
+    def claim(self, kind: str) -> Job | None:
+        """Takes the first in line, unless one of its kind is active: at most one trains. One statement, so two claimers cannot both win."""
+        sql = """
+            UPDATE jobs SET state='starting', reason='', started=?, ended=NULL, pid=NULL, pid_created=NULL, boot_id=NULL
+            WHERE id=(SELECT id FROM jobs WHERE kind=? AND state='queued' ORDER BY queued, id LIMIT 1) AND state='queued'
+            AND NOT EXISTS(SELECT 1 FROM jobs WHERE kind=? AND state IN ('starting', 'running', 'stopping')) RETURNING *"""
+        return self._maybe(sql, (time.time(), kind, kind))
+
+    def move(self, job_id: int, from_states: Sequence[str], to_state: str, reason: str = "") -> bool:
+        """Whether the job was in one of `from_states` and now is in `to_state`."""
+        ended = time.time() if to_state in FINAL else None
+        marks = ", ".join("?" * len(from_states))
+        sql = f"UPDATE jobs SET state=?, reason=?, ended=? WHERE id=? AND state IN ({marks}) RETURNING *"  # noqa: S608 (only question marks)
+        return self._maybe(sql, (to_state, reason, ended, job_id, *from_states)) is not None
+
+    def requeue(self, job_id: int, from_states: Sequence[str]) -> bool:
+        """To the end of the line, as the next attempt."""
+        marks = ", ".join("?" * len(from_states))
+        fresh = "state='queued', reason='', attempt=attempt+1, queued=?, started=NULL, ended=NULL, pid=NULL, pid_created=NULL, boot_id=NULL"
+        sql = f"UPDATE jobs SET {fresh} WHERE id=? AND state IN ({marks}) RETURNING *"  # noqa: S608 (only question marks)
+        return self._maybe(sql, (time.time(), job_id, *from_states)) is not None
+
+    def set_worker(self, job_id: int, pid: int, pid_created: float, boot_id: str) -> None:
+        with self._connect() as db:
+            db.execute("UPDATE jobs SET pid=?, pid_created=?, boot_id=? WHERE id=?", (pid, pid_created, boot_id, job_id))
+
+    def jobs(self, owner: str | None = None) -> list[Job]:
+        """In the order of their submission; of one owner, or of all for the scheduler."""
+        if owner is None:
+            return self._all("SELECT * FROM jobs ORDER BY id", ())
+        return self._all("SELECT * FROM jobs WHERE owner=? ORDER BY id", (owner,))
+
+    def in_states(self, states: Sequence[str]) -> list[Job]:
+        return [job for job in self.jobs() if job.state in states]
+
+    def job_of_run(self, run: str, owner: str) -> Job:
+        """Raises NotFoundError, with the same sentence for another owner's run and for none."""
+        job = self._maybe("SELECT * FROM jobs WHERE run=? AND owner=? AND kind='train'", (run, owner))
+        if job is None:
+            raise NotFoundError("There is no such model of yours. It may have been deleted.")
+        return job
+
+    def place(self, job_id: int) -> int:
+        """1 for the first in line, behind whatever runs."""
+        order = [job.id for job in sorted(self.in_states(("queued",)), key=lambda job: (job.queued, job.id))]
+        return order.index(job_id) + 1 if job_id in order else 0
+
+    def active(self) -> Job | None:
+        return next(iter(self.in_states(ACTIVE)), None)
+
+    def remove_run(self, run: str) -> None:
+        with self._connect() as db:
+            db.execute("DELETE FROM jobs WHERE run=?", (run,))
+
+    def add_dataset(self, dataset_id: str, owner: str, name: str) -> None:
+        with self._connect() as db:
+            db.execute("INSERT INTO datasets(id, owner, name, created) VALUES(?, ?, ?, ?)", (dataset_id, owner, name, time.time()))
+
+    def dataset_owner(self, dataset_id: str) -> str | None:
+        with self._connect() as db:
+            row = db.execute("SELECT owner FROM datasets WHERE id=?", (dataset_id,)).fetchone()
+        return row["owner"] if row else None
+
+    def remove_dataset(self, dataset_id: str) -> None:
+        with self._connect() as db:
+            db.execute("DELETE FROM datasets WHERE id=?", (dataset_id,))
+
+    def _one(self, sql: str, values: Sequence[object]) -> Job:
+        return self._all(sql, values)[0]
+
+    def _maybe(self, sql: str, values: Sequence[object]) -> Job | None:
+        return next(iter(self._all(sql, values)), None)
+
+    def _all(self, sql: str, values: Sequence[object]) -> list[Job]:
+        with self._connect() as db:
+            return [Job(**dict(row)) for row in db.execute(sql, values).fetchall()]
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self._path, timeout=30)
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA synchronous=FULL")
+        try:
+            with db:
+                yield db
+        finally:
+            db.close()

@@ -1,0 +1,168 @@
+"""The one scheduler of a home: takes the next run in line, starts its worker, and writes down how each ends.
+
+A worker lives on when the server dies, and is adopted by the next: the run's lock says that it is alive, result.json how it ended. One without
+either has died; only then does the scheduler speak for it, in the ledger and never in the run's events.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+
+import psutil
+from filelock import FileLock, Timeout
+
+from qlora_demo.errors import BusyError, StorageError
+from qlora_demo.jobs import processes
+from qlora_demo.jobs.ledger import ACTIVE, Job, Ledger
+from qlora_demo.jobs.processes import Identity
+from qlora_demo.run_dir import Home, RunDir
+
+WORKER = "qlora_demo.jobs.worker"
+TICK_SECONDS = 0.3
+START_SECONDS = 30  # a claimed run without a worker's identity: its server died while starting it
+AUTOMATIC_ATTEMPTS = 3  # the first and two more after interruptions
+INTERRUPTED = "Training was interrupted. It can go on from its last saved point."
+RESTARTED = "The server restarted."
+DIED = "Training ended unexpectedly."
+KILLED = "Training ended unexpectedly: the system ended it, often because the memory ran out."
+LEFT_THE_LINE = "You took it out of the line before it started."
+
+
+class Scheduler:
+    """`make_room` is called before a worker starts, to give it the device's memory. `module` is the worker's program."""
+
+    def __init__(self, home: Home, ledger: Ledger, make_room: Callable[[Job], None], environ: Mapping[str, str], module: str = WORKER):
+        self._home, self._ledger, self._make_room, self._environ, self._module = home, ledger, make_room, environ, module
+        self._lock = FileLock(home.scheduler_lock, timeout=0, thread_local=False)
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Raises StorageError where another server has this home."""
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            place = self._home.path
+            raise StorageError(f"Another server of this app is using {place}. Close it, or set QLORA_DEMO_HOME to another folder.") from error
+        self._reconcile()
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look now instead of at the next tick."""
+        self._wake.set()
+
+    def close(self, seconds: float = 30) -> None:
+        """Asks a running worker to save a point and waits for it; it goes on at the next start."""
+        if self._thread is None:
+            return
+        self._closing.set()
+        self._wake.set()
+        self._thread.join()
+        for job in self._ledger.in_states(ACTIVE):
+            run = self._home.run(job.run)
+            if processes.stop_request(run) != "stop":
+                processes.request_stop(run, "interrupt")
+            deadline = time.monotonic() + seconds
+            while self._living(job, run) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            self._settle(job, run)
+        self._lock.release()
+        self._thread = None
+
+    def stop(self, job: Job) -> None:
+        """Out of the line, or: save what it learned and finish. Harmless when asked twice or too late."""
+        if self._ledger.move(job.id, ("queued",), "stopped", LEFT_THE_LINE):
+            return
+        if self._ledger.move(job.id, ("starting", "running"), "stopping"):
+            processes.request_stop(self._home.run(job.run), "stop")
+
+    def resume(self, job: Job) -> None:
+        """Back into the line, to go on from its newest saved point. Raises BusyError while a worker still holds it."""
+        run = self._home.run(job.run)
+        if processes.alive(run):
+            raise BusyError("This run is just ending. Try again in a few seconds.")
+        processes.clear_stop(run)
+        run.result_json.unlink(missing_ok=True)
+        self._ledger.requeue(job.id, ("failed", "stopped", "interrupted"))
+
+    def tick(self) -> None:
+        """One look at everything."""
+        for job in self._ledger.in_states(ACTIVE):
+            self._watch(job)
+        job = self._ledger.claim("train")
+        if job is not None:
+            self._launch(job)
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self.tick()
+            except Exception:  # this thread's outermost edge: one bad tick must not end the line
+                traceback.print_exc()
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+
+    def _watch(self, job: Job) -> None:
+        run = self._home.run(job.run)
+        if not self._living(job, run):
+            self._settle(job, run)
+        elif job.state == "starting" and processes.alive(run):
+            self._ledger.move(job.id, ("starting",), "running")
+
+    def _living(self, job: Job, run: RunDir) -> bool:
+        """The lock first: a worker writes its result before it lets go, so whoever sees the lock free sees the result too."""
+        if processes.alive(run):
+            return True
+        if job.id in self._children:
+            return self._children[job.id].poll() is None
+        if job.pid is not None:
+            return processes.same_process(Identity(job.pid, job.pid_created or 0.0, job.boot_id or ""))
+        return job.state == "starting" and time.time() - (job.started or 0.0) < START_SECONDS
+
+    def _settle(self, job: Job, run: RunDir) -> None:
+        """Writes down how a dead worker's run ended."""
+        child = self._children.pop(job.id, None)
+        code = child.wait() if child is not None and child.poll() is not None else None
+        result = run.result()
+        if result is not None:
+            self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
+        elif processes.stop_request(run) == "interrupt" or code == 75:
+            self._ledger.move(job.id, ACTIVE, "interrupted", INTERRUPTED)
+        else:
+            self._ledger.move(job.id, ACTIVE, "failed", KILLED if code == -9 else DIED)
+
+    def _launch(self, job: Job) -> None:
+        run = self._home.run(job.run)
+        self._make_room(job)
+        try:
+            child = processes.start(run, self._environ, self._module)
+            self._children[job.id] = child
+            who = processes.identity(child.pid)
+            self._ledger.set_worker(job.id, who.pid, who.created, who.boot_id)
+        except psutil.NoSuchProcess:
+            return  # it ended at once; the next tick says how
+        except OSError as error:
+            self._ledger.move(job.id, ACTIVE, "failed", f"Training could not be started ({error.strerror}). Try again.")
+
+    def _reconcile(self) -> None:
+        """After a start: living workers are adopted by doing nothing, finished ones written down, interrupted ones put back in line."""
+        for job in self._ledger.in_states(ACTIVE):
+            run = self._home.run(job.run)
+            started = job.pid is not None or processes.alive(run)
+            if started and self._living(job, run):
+                continue
+            if run.result() is not None:
+                self._settle(job, run)
+            else:
+                self._ledger.move(job.id, ACTIVE, "interrupted", RESTARTED)
+        for job in self._ledger.in_states(("interrupted",)):
+            if job.attempt < AUTOMATIC_ATTEMPTS:
+                processes.clear_stop(self._home.run(job.run))
+                self._ledger.requeue(job.id, ("interrupted",))

@@ -1,0 +1,194 @@
+"""The scheduler with real processes: one at a time, adoption, every kind of death, stop and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from qlora_demo.errors import StorageError
+from qlora_demo.jobs import processes
+from qlora_demo.jobs.ledger import Job, Ledger
+from qlora_demo.jobs.processes import Identity
+from qlora_demo.jobs.scheduler import DIED, INTERRUPTED, KILLED, LEFT_THE_LINE, RESTARTED, Scheduler
+from qlora_demo.pipes import child_environ
+from qlora_demo.run_dir import Home, RunDir
+
+TESTS = Path(__file__).resolve().parent
+
+
+class House:
+    """A home with schedulers that use the stand-in worker."""
+
+    def __init__(self, folder: Path):
+        self.home = Home(folder).create()
+        self.ledger = Ledger(self.home.ledger)
+        self.room_made: list[str] = []
+
+    def scheduler(self) -> Scheduler:
+        environ = child_environ(os.environ)
+        environ["PYTHONPATH"] += os.pathsep + str(TESTS)
+        return Scheduler(self.home, self.ledger, lambda job: self.room_made.append(job.run), environ, module="stand_in_worker")
+
+    def submit(self, name: str, **plan: object) -> RunDir:
+        run = self.home.run(name)
+        run.path.mkdir()
+        (run.path / "plan.json").write_text(json.dumps({"seconds": 60, **plan}))
+        self.ledger.add_job("train", name, "me")
+        return run
+
+    def job(self, name: str) -> Job:
+        return self.ledger.job_of_run(name, "me")
+
+    def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, self.ledger.jobs()
+            time.sleep(0.05)
+
+    def until_state(self, name: str, state: str) -> Job:
+        self.until(lambda: self.job(name).state == state)
+        return self.job(name)
+
+
+@pytest.fixture
+def house(tmp_path: Path):
+    made = House(tmp_path / "home")
+    yield made
+    for job in made.ledger.jobs():
+        if job.pid:
+            processes.kill(Identity(job.pid, job.pid_created, job.boot_id))
+
+
+@pytest.fixture
+def scheduler(house: House):
+    made = house.scheduler()
+    made.start()
+    yield made
+    made.close(seconds=5)
+
+
+def test_runs_train_one_after_the_other(house: House, scheduler: Scheduler) -> None:
+    house.submit("a", seconds=0.5)
+    house.submit("b", seconds=0.1)
+    house.until_state("a", "running")
+    assert house.job("b").state == "queued"
+    house.until_state("b", "finished")
+    assert house.job("a").state == "finished"
+    assert house.job("a").ended <= house.job("b").started
+    assert house.room_made == ["a", "b"]
+
+
+def test_stop_out_of_the_line_and_while_running(house: House, scheduler: Scheduler) -> None:
+    house.submit("a")
+    house.submit("b")
+    house.until_state("a", "running")
+    scheduler.stop(house.job("b"))
+    assert (house.job("b").state, house.job("b").reason) == ("stopped", LEFT_THE_LINE)
+    scheduler.stop(house.job("a"))
+    scheduler.stop(house.job("a"))
+    assert house.until_state("a", "stopped").reason == "Stopped by you."
+    scheduler.stop(house.job("a"))
+    assert house.job("a").state == "stopped"
+
+
+@pytest.mark.parametrize(("plan", "reason"), [({"die": True}, KILLED), ({"exit": 1}, DIED)])
+def test_a_dead_worker_is_told_and_can_go_on(house: House, scheduler: Scheduler, plan: dict, reason: str) -> None:
+    run = house.submit("a", **plan)
+    assert house.until_state("a", "failed").reason == reason
+    (run.path / "plan.json").write_text(json.dumps({"seconds": 0.1}))
+    scheduler.resume(house.job("a"))
+    assert house.until_state("a", "finished").attempt == 2
+
+
+def test_a_killed_server_leaves_the_worker_and_the_next_adopts_it(house: House) -> None:
+    first = house.scheduler()
+    first.start()
+    run = house.submit("a", seconds=3)
+    house.until_state("a", "running")
+    # What a kill -9 of the server leaves: no more ticks, its locks gone, the worker alive.
+    first._closing.set()
+    first._thread.join()
+    first._lock.release()
+    second = house.scheduler()
+    second.start()
+    assert house.job("a").state == "running"
+    house.until_state("a", "finished")
+    second.close()
+    assert len((run.path / "starts").read_text().split()) == 1
+
+
+def test_worker_and_server_dead_goes_on_by_itself_twice(house: House) -> None:
+    run = house.submit("a")
+    for attempt in (1, 2, 3):
+        scheduler = house.scheduler()
+        scheduler.start()
+        job = house.until_state("a", "running")
+        assert job.attempt == attempt
+        scheduler._closing.set()
+        scheduler._thread.join()
+        scheduler._lock.release()
+        psutil.Process(job.pid).kill()
+        house.until(lambda: not processes.alive(run))
+    last = house.scheduler()
+    last.start()
+    assert (house.job("a").state, house.job("a").reason) == ("interrupted", RESTARTED)
+    last.close()
+
+
+def test_closing_interrupts_and_the_next_start_goes_on(house: House) -> None:
+    run = house.submit("a")
+    first = house.scheduler()
+    first.start()
+    house.until_state("a", "running")
+    first.close()
+    assert (house.job("a").state, house.job("a").reason) == ("interrupted", INTERRUPTED)
+    assert not processes.alive(run)
+    (run.path / "plan.json").write_text(json.dumps({"seconds": 0.1}))
+    second = house.scheduler()
+    second.start()
+    house.until_state("a", "finished")
+    second.close()
+
+
+def test_a_claim_without_a_worker_is_started_again(house: House) -> None:
+    """The server died between the claim and the start."""
+    house.submit("a", seconds=0.1)
+    house.ledger.claim("train")
+    scheduler = house.scheduler()
+    scheduler.start()
+    house.until_state("a", "finished")
+    scheduler.close()
+
+
+def test_a_second_server_steps_back(house: House, scheduler: Scheduler) -> None:
+    with pytest.raises(StorageError, match="Another server of this app is using"):
+        house.scheduler().start()
+
+
+def test_a_pid_that_is_used_again_is_never_signalled(house: House) -> None:
+    stranger = psutil.Process()
+    processes.kill(Identity(stranger.pid, stranger.create_time() - 100, processes.boot_id()))
+    processes.kill(Identity(stranger.pid, stranger.create_time(), "another boot"))
+    assert stranger.is_running()
+
+
+def test_secrets_do_not_reach_the_worker(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("OAUTH_CLIENT_SECRET", "x")
+    assert not {"HF_TOKEN", "OAUTH_CLIENT_SECRET"} & set(child_environ(os.environ))
+
+
+def test_a_worker_of_ours_that_is_killed_is_not_left_as_a_zombie(house: House, scheduler: Scheduler) -> None:
+    house.submit("a")
+    job = house.until_state("a", "running")
+    house.until(lambda: house.job("a").pid is not None)
+    os.kill(house.job("a").pid, signal.SIGKILL)
+    assert house.until_state("a", "failed").reason == KILLED
+    assert not psutil.pid_exists(job.pid or house.job("a").pid)
