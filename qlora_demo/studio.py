@@ -79,6 +79,7 @@ class RunView:
     result: dict[str, object] | None
     forecast_seconds: float
     predicted_memory_bytes: int
+    command: str
 
     def usable(self) -> bool:
         """Has weights to chat with."""
@@ -252,7 +253,9 @@ class Studio:
         if not learn:
             raise DataError("No rows are left to learn from. Set fewer rows aside.")
         title = name.strip()[:80] or dataset.name
-        submission = Submission(owner, title, recipe, model, learn, held_out, dataset, forecast.seconds, forecast.memory_bytes)
+        submission = Submission(
+            owner, title, recipe, model, learn, held_out, dataset_id, dataset, forecast.seconds, forecast.memory_bytes
+        )
         run_id = build(self.home, submission)
         self.ledger.add_job("train", run_id, owner)
         self.scheduler.wake()
@@ -292,7 +295,15 @@ class Studio:
             result=run.result(),
             forecast_seconds=about["forecast_seconds"],
             predicted_memory_bytes=about["predicted_memory_bytes"],
+            command=about["command"],
         )
+
+    def data_of(self, owner: str, run_id: str) -> str:
+        """The id of the data set that a run learned from. Raises NotFoundError where it is gone."""
+        self.ledger.job_of_run(run_id, owner)
+        dataset_id = read_json(self.home.run(run_id).run_json)["dataset"]
+        self.dataset(owner, dataset_id)
+        return dataset_id
 
     def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:
         """The end of what the worker wrote."""

@@ -28,6 +28,7 @@ class Submission:
     model: BaseModel
     learn: Sequence[Row]
     held_out: Sequence[Row]
+    dataset_id: str
     dataset: PreparedDataset
     forecast_seconds: float
     predicted_memory_bytes: int
@@ -54,6 +55,7 @@ def _about(run_id: str, submission: Submission) -> dict[str, object]:
         "owner": owner_hash(submission.owner),
         "created": time.time(),
         "base": submission.model.identity(),
+        "dataset": submission.dataset_id,
         "rows": len(submission.learn),
         "held_out": len(submission.held_out),
         "forecast_seconds": submission.forecast_seconds,

@@ -1,8 +1,10 @@
-"""What happens in the Chat tab: asking, stopping, starting over."""
+"""What happens in the Chat tab: asking, stopping, starting over, and the instruction to both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 
 import gradio as gr
 
@@ -10,78 +12,102 @@ from qlora_demo.chat.client import Turn
 from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui.chat_tab import ChatTab, draw
 from qlora_demo.ui.guard import Updates, shown_in, stream_shown_in
-from qlora_demo.ui.parts import shown
+from qlora_demo.ui.parts import button, shown
 from qlora_demo.ui.views_chat import EMPTY, Chat, column, history, own_instruction, sampling, status, turns_for
 
 AT_ONCE = 4
 """Questions in flight; the chat worker answers them one after the other."""
+PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+def begin(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+    """Shows the question in both columns at once; nothing while another is being answered."""
+    if not question.strip() or answering:
+        return {tab.asked: ""}
+    columns = _columns(tab, [*turns_for(chat, run_id), [question, "", ""]])
+    waiting = {tab.partial: [question, "", ""], tab.status: shown(status(Turn())), **_answering(tab, True)}
+    return {tab.asked: question, tab.question: "", **waiting, **columns}
+
+
+def answer(tab: ChatTab, answers: Iterator[Turn], question: str, run_id: str, chat: Chat) -> Iterator[Updates]:
+    """Both answers as they grow. The page may skip all but the newest update, so what must arrive stands in the last one."""
+    turns = turns_for(chat, run_id)
+    now, drawn = [question, "", ""], {}
+    for turn in answers:
+        now = [question, turn.base, turn.adapted]
+        drawn = {**_columns(tab, [*turns, now]), tab.status: shown(status(turn))}
+        yield {**drawn, tab.partial: now}
+    yield {**drawn, tab.kept: {"run": run_id, "turns": [*turns, now]}, tab.partial: [], **_answering(tab, False)}
+
+
+def give_back(tab: ChatTab, question: str, run_id: str, chat: Chat) -> Updates:
+    """After an error: the conversation as it was, and the question in its box again."""
+    unanswered = {tab.partial: [], tab.status: shown(""), tab.question: question}
+    return {**unanswered, **_columns(tab, turns_for(chat, run_id)), **_answering(tab, False)}
+
+
+def stopped(tab: ChatTab, run_id: str, chat: Chat, so_far: list[str]) -> Updates:
+    """Keeps what was answered until now; a question without any answer goes back into its box."""
+    turns = turns_for(chat, run_id)
+    if not so_far:
+        return _answering(tab, False)
+    if not (so_far[1] or so_far[2]):
+        return give_back(tab, so_far[0], run_id, chat)
+    kept = {tab.kept: {"run": run_id, "turns": [*turns, so_far]}, **_columns(tab, [*turns, so_far])}
+    return {**kept, tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
+
+
+def start_over(tab: ChatTab) -> Updates:
+    return {tab.kept: EMPTY, tab.partial: [], **_columns(tab, []), tab.status: shown(""), **_answering(tab, False)}
 
 
 def wire(tab: ChatTab, studio: Studio) -> None:
     """A click first shows the question, then one generator event fills both columns. Stopping cancels it, down to the worker."""
 
-    def begin(question: str, run_id: str, chat: Chat) -> Updates:
-        if not question.strip():
-            return {tab.asked: ""}
-        columns = _columns(tab, [*turns_for(chat, run_id), [question, "", ""]])
-        return {tab.asked: question, tab.question: "", tab.partial: [question, "", ""], tab.status: shown(status(Turn())), **_answering(tab, True), **columns}
+    def asking(question: str, run_id: str, chat: Chat, style: str, length: int, instruction: str) -> Iterator[Updates]:
+        if question:
+            columns = [history(turns_for(chat, run_id), side, instruction, question) for side in (1, 2)]
+            with closing(studio.ask(LOCAL, run_id, columns, sampling(style, length))) as answers:
+                yield from answer(tab, answers, question, run_id, chat)
 
-    def answer(question: str, run_id: str, chat: Chat, style: str, length: int, instruction: str) -> Iterator[Updates]:
-        # The page may skip all but the newest of these updates, so what the last one needs stands in the last one.
-        if not question:
-            return
-        turns = turns_for(chat, run_id)
-        columns = [history(turns, side, instruction, question) for side in (1, 2)]
-        turn, drawn = Turn(), {}
-        for turn in studio.ask(LOCAL, run_id, columns, sampling(style, length)):
-            now = [question, turn.base, turn.adapted]
-            drawn = {**_columns(tab, [*turns, now]), tab.status: shown(status(turn))}
-            yield {**drawn, tab.partial: now}
-        kept = {"run": run_id, "turns": [*turns, [question, turn.base, turn.adapted]]}
-        yield {**drawn, tab.kept: kept, tab.partial: [], **_answering(tab, False)}
+    def failed(question: str, run_id: str, chat: Chat, *_: object) -> Updates:
+        return give_back(tab, question, run_id, chat)
 
-    def put_question_back(question: str, run_id: str, chat: Chat, *_: object) -> Updates:
-        unanswered = {tab.partial: [], tab.status: shown(""), tab.question: question}
-        return {**unanswered, **_columns(tab, turns_for(chat, run_id)), **_answering(tab, False)}
+    outputs = [tab.question, tab.ask, tab.stop, tab.base, tab.yours, tab.status, tab.problem, tab.kept, tab.partial, tab.asked]
+    inputs = [tab.asked, tab.run, tab.kept, tab.style, tab.length, tab.instruction]
+    limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
+    sources = [([tab.ask.click, tab.question.submit], tab.question), *(([button.click], button) for button in (*tab.learned, *tab.unseen))]
+    streamed = stream_shown_in(tab.problem, asking, failed)
+    asked = []
+    for triggers, source in sources:
+        begun = gr.on(triggers, shown_in(tab.problem, partial(begin, tab)), [source, tab.run, tab.kept, tab.partial], outputs, **PRIVATE)
+        asked.append(begun.then(streamed, inputs, outputs, **limits, **PRIVATE))
+    stop = shown_in(tab.problem, partial(stopped, tab))
+    tab.stop.click(stop, [tab.run, tab.kept, tab.partial], outputs, cancels=asked, **PRIVATE)
+    tab.start_over.click(shown_in(tab.problem, partial(start_over, tab)), None, outputs, cancels=asked, **PRIVATE)
+    _wire_model(tab, studio, asked)
 
-    def stopped(run_id: str, chat: Chat, partial: list[str]) -> Updates:
-        turns = turns_for(chat, run_id)
-        ended = {tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
-        if not partial or not (partial[1] or partial[2]):
-            return {**ended, **_columns(tab, turns), tab.question: partial[0] if partial else gr.skip()}
-        return {**ended, tab.kept: {"run": run_id, "turns": [*turns, list(partial)]}}
 
-    def start_over() -> Updates:
-        return {tab.kept: EMPTY, tab.partial: [], **_columns(tab, []), tab.status: shown(""), **_answering(tab, False)}
+def _wire_model(tab: ChatTab, studio: Studio, asked: list[gr.events.Dependency]) -> None:
+    """Another model, another instruction."""
+
+    def chosen(run_id: str, chat: Chat) -> Updates:
+        return {**draw(tab, studio, run_id, chat), tab.partial: [], **_answering(tab, False)}
 
     def own(run_id: str) -> str:
         return own_instruction(studio.run(LOCAL, run_id), studio.questions(LOCAL, run_id)[0])
 
     def changed(run_id: str, instruction: str) -> Updates:
         other = instruction.strip() != own(run_id).strip()
-        return {tab.other_instruction: gr.update(visible=other), tab.put_back: gr.update(visible=other)}
+        return {tab.other_instruction: gr.update(visible=other), tab.put_back: button("Put it back", other)}
 
     def put_back(run_id: str) -> Updates:
-        hidden = gr.update(visible=False)
-        return {tab.instruction: own(run_id), tab.other_instruction: hidden, tab.put_back: hidden}
+        return {tab.instruction: own(run_id), tab.other_instruction: gr.update(visible=False), tab.put_back: button("Put it back", False)}
 
-    private = {"api_visibility": "private", "show_progress": "hidden"}
-    asking = stream_shown_in(tab.problem, answer, put_question_back)
-    outputs = [tab.question, tab.ask, tab.stop, tab.base, tab.yours, tab.status, tab.problem, tab.kept, tab.partial, tab.asked]
-    inputs = [tab.asked, tab.run, tab.kept, tab.style, tab.length, tab.instruction]
-    limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
-    sources = [([tab.ask.click, tab.question.submit], tab.question), *(([button.click], button) for button in (*tab.learned, *tab.unseen))]
-    asked = []
-    for triggers, source in sources:
-        begun = gr.on(triggers, shown_in(tab.problem, begin), [source, tab.run, tab.kept], outputs, **private)
-        asked.append(begun.then(asking, inputs, outputs, **limits, **private))
-    tab.stop.click(shown_in(tab.problem, stopped), [tab.run, tab.kept, tab.partial], outputs, cancels=asked, **private)
-    tab.start_over.click(shown_in(tab.problem, start_over), None, outputs, cancels=asked, **private)
-    shown_parts = tab.outputs()
-    chosen = shown_in(tab.problem, lambda run_id, chat: draw(tab, studio, run_id, chat))
-    tab.run.input(chosen, [tab.run, tab.kept], shown_parts, cancels=asked, **private)
-    tab.instruction.blur(shown_in(tab.problem, changed), [tab.run, tab.instruction], shown_parts, **private)
-    tab.put_back.click(shown_in(tab.problem, put_back), [tab.run], shown_parts, **private)
+    outputs = [*tab.outputs(), tab.partial, tab.ask, tab.stop]
+    tab.run.input(shown_in(tab.problem, chosen), [tab.run, tab.kept], outputs, cancels=asked, **PRIVATE)
+    tab.instruction.blur(shown_in(tab.problem, changed), [tab.run, tab.instruction], outputs, **PRIVATE)
+    tab.put_back.click(shown_in(tab.problem, put_back), [tab.run], outputs, **PRIVATE)
 
 
 def _columns(tab: ChatTab, turns: list[list[str]]) -> Updates:
@@ -89,4 +115,4 @@ def _columns(tab: ChatTab, turns: list[list[str]]) -> Updates:
 
 
 def _answering(tab: ChatTab, now: bool) -> Updates:
-    return {tab.ask: gr.update(visible=not now), tab.stop: gr.update(visible=now)}
+    return {tab.ask: button("Ask", not now), tab.stop: button("Stop", now)}

@@ -8,7 +8,7 @@ import gradio as gr
 
 from qlora_demo.studio import LOCAL, RunView, Studio
 from qlora_demo.ui.guard import Updates
-from qlora_demo.ui.parts import shown, text
+from qlora_demo.ui.parts import button, heading, shown, text
 from qlora_demo.ui.shell import remembered
 from qlora_demo.ui.views_chat import (
     EMPTY,
@@ -71,6 +71,7 @@ def build() -> ChatTab:
         text(NO_MODEL)
         parts["train_one"] = gr.Button("Train one, a few minutes", variant="primary", elem_id="train-one", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_id="chat") as parts["box"]:
+        text(heading("Ask both"))
         parts["run"] = gr.Dropdown([], label="Your model, compared with its base model", elem_id="chat-run")
         with gr.Row(equal_height=True):
             parts["base_heading"], parts["base"] = _column("Base model", "chat-base")
@@ -89,7 +90,7 @@ def build() -> ChatTab:
 def _column(name: str, elem_id: str) -> tuple[gr.HTML, gr.Chatbot]:
     """Answers are shown as they are: no markdown, no formulas, no html. Copying is the only button."""
     with gr.Column(min_width=300):
-        heading = text("")
+        above = text("")
         box = gr.Chatbot(
             label=name,
             show_label=False,
@@ -98,10 +99,9 @@ def _column(name: str, elem_id: str) -> tuple[gr.HTML, gr.Chatbot]:
             latex_delimiters=[],
             reasoning_tags=[],
             buttons=["copy"],
-            placeholder=" ",
             elem_id=elem_id,
         )
-    return heading, box
+    return above, box
 
 
 def _suggestions(words: str, key: str) -> tuple[gr.Row, tuple[gr.Button, ...]]:
@@ -160,7 +160,7 @@ def draw(tab: ChatTab, studio: Studio, run_id: str | None, chat: Chat) -> Update
         tab.unseen_row: gr.update(visible=bool(unseen)),
         tab.instruction: own_instruction(studio.run(LOCAL, run_id), learned),
         tab.other_instruction: gr.update(visible=False),
-        tab.put_back: gr.update(visible=False),
+        tab.put_back: button("Put it back", False),
         tab.status: shown(""),
         tab.problem: shown(""),
     }
@@ -168,4 +168,4 @@ def draw(tab: ChatTab, studio: Studio, run_id: str | None, chat: Chat) -> Update
 
 def _fill(buttons: tuple[gr.Button, ...], texts: list[str]) -> Updates:
     padded = [*texts, *[""] * (len(buttons) - len(texts))]
-    return {button: gr.update(value=text, visible=bool(text)) for button, text in zip(buttons, padded, strict=True)}
+    return {part: button(words, bool(words)) for part, words in zip(buttons, padded, strict=True)}

@@ -91,9 +91,9 @@ def _understood() -> dict:
         label="One conversation", show_label=False, height=300, render_markdown=False, latex_delimiters=[], buttons=[], elem_id="data-preview"
     )
     with gr.Row(elem_classes="qd-line"):
-        parts["previous"] = gr.Button("‹ Previous", size="sm", scale=0, min_width=120, elem_id="data-previous")
+        parts["previous"] = gr.Button("‹ Previous", size="sm", scale=0, min_width=100, elem_id="data-previous")
         parts["position"] = text("", elem_id="data-position")
-        parts["next"] = gr.Button("Next ›", size="sm", scale=0, min_width=120, elem_id="data-next")
+        parts["next"] = gr.Button("Next ›", size="sm", scale=0, min_width=100, elem_id="data-next")
     parts["counts"] = text("", elem_id="data-counts")
     parts["remarks"] = text("", elem_id="data-remarks")
     with gr.Accordion("Show those set aside", open=False, elem_id="data-aside") as parts["aside"]:
@@ -137,7 +137,7 @@ def wire(tab: DataTab, shell: Shell, studio: Studio) -> list[gr.events.Dependenc
     """What happens inside this tab. Returns the events that set `shell.dataset_id`, for the form to follow."""
 
     def adopt(dataset_id: str, upload: str) -> Updates:
-        found = {shell.dataset_id: dataset_id, tab.upload: upload, tab.file: None, **draw(tab, studio, dataset_id)}
+        found = {shell.dataset_id: dataset_id, tab.upload: upload, **draw(tab, studio, dataset_id)}
         roles = studio.dataset(LOCAL, dataset_id).column_roles
         if upload and {"user", "assistant"} <= roles.keys():
             columns = list(studio.dataset(LOCAL, dataset_id).columns)
@@ -167,15 +167,17 @@ def wire(tab: DataTab, shell: Shell, studio: Studio) -> list[gr.events.Dependenc
         recipe = studio.recommend(LOCAL, dataset_id)
         return {tab.numbers_table: numbers(studio.dataset(LOCAL, dataset_id), studio.count_tokens(LOCAL, dataset_id, recipe))}
 
-    outputs = [*tab.outputs(), shell.dataset_id, tab.upload, tab.file]
+    outputs = [*tab.outputs(), shell.dataset_id, tab.upload]
     private = {"api_visibility": "private"}
     reading = {"show_progress": "minimal", "show_progress_on": [tab.empty, tab.preview], **private}
     hidden = {"show_progress": "hidden", **private}
     file = [tab.upload, tab.question_column, tab.answer_column]
     swapped = [tab.upload, tab.answer_column, tab.question_column]
     chosen = [button.click(shown_in(tab.problem, take_example(i)), None, outputs, **reading) for i, button in enumerate(tab.examples)]
+    uploaded = tab.file.upload(shown_in(tab.problem, take_file), [tab.file], outputs, **reading)
+    uploaded.then(lambda: None, None, [tab.file], **hidden)  # read or refused: the place is free for another file
     chosen += [
-        tab.file.upload(shown_in(tab.problem, take_file), [tab.file], outputs, **reading),
+        uploaded,
         gr.on([tab.question_column.input, tab.answer_column.input], shown_in(tab.problem, take_columns), file, outputs, **reading),
         tab.swap.click(shown_in(tab.problem, take_columns), swapped, outputs, **reading),
         tab.start_over.click(shown_in(tab.problem, forget), None, outputs, **hidden),

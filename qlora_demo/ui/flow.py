@@ -12,7 +12,7 @@ from qlora_demo.errors import NotFoundError
 from qlora_demo.studio import LOCAL, RunView, Studio
 from qlora_demo.ui import chat_tab, data_tab, models_tab, train_form, train_run
 from qlora_demo.ui.guard import Updates
-from qlora_demo.ui.parts import esc, note, shown
+from qlora_demo.ui.parts import button, esc, note, shown
 from qlora_demo.ui.shell import CHAT, DATA, TRAIN, Shell
 from qlora_demo.ui.views_chat import Chat
 from qlora_demo.ui.views_models import activity, header
@@ -138,13 +138,13 @@ def head(page: Page, views: list[RunView]) -> Updates:
     busy = next((v for v in reversed(views) if v.active()), None)
     machine = page.studio.machine
     text = header(machine.title(), machine.free_bytes(), activity(busy))
-    return {page.shell.header: text, page.shell.show: gr.update(visible=busy is not None)}
+    return {page.shell.header: text, page.shell.show: button("Show", busy is not None)}
 
 
 def show_active(page: Page) -> Updates:
     """From the header to the run that it speaks of."""
     busy = next((view for view in reversed(page.studio.runs(LOCAL)) if view.active()), None)
-    return show_run(page, busy.id) if busy else {page.shell.show: gr.update(visible=False)}
+    return show_run(page, busy.id) if busy else {page.shell.show: button("Show", False)}
 
 
 def fingerprint(studio: Studio, run_id: str) -> tuple:

@@ -8,12 +8,13 @@ import gradio as gr
 
 from qlora_demo.studio import LOCAL, RunView, Studio
 from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import esc, heading, shown, text
+from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import settings
 from qlora_demo.ui.views_data import questions_and_answers
 from qlora_demo.ui.views_models import delete_question, detail, run_choices
 
 NOTHING = "<p>Nothing here yet. Models you train appear here, also after you close the page.</p>"
+DELETE = "Delete this model"
 FIRST_ROWS = 10
 
 
@@ -64,7 +65,7 @@ def _detail() -> dict:
         parts["settings"] = text("", elem_id="model-settings")
     with gr.Accordion("Data it learned from", open=False):
         parts["data"] = text("", elem_id="model-data")
-    parts["delete"] = gr.Button("Delete this model", size="sm", elem_id="delete-model", elem_classes="qd-narrow")
+    parts["delete"] = gr.Button(DELETE, size="sm", elem_id="delete-model", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
         parts["question"] = text("", elem_id="delete-question")
         with gr.Row(elem_classes="qd-line"):
@@ -83,7 +84,7 @@ def draw_list(tab: ModelsTab, views: list[RunView], chosen: str | None) -> Updat
 
 def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
     """The panel of one run. Raises NotFoundError."""
-    closed = {tab.confirm: gr.update(visible=False), tab.delete: gr.update(visible=True)}
+    closed = {tab.confirm: gr.update(visible=False), tab.delete: button(DELETE, True)}
     if not run_id:
         return closed
     view = studio.run(LOCAL, run_id)
@@ -91,7 +92,7 @@ def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
     return {
         **closed,
         tab.detail: detail(view),
-        tab.chat: gr.update(visible=view.usable()),
+        tab.chat: button("Chat with it", view.usable()),
         tab.settings: settings(view),
         tab.data: questions_and_answers(learned[:FIRST_ROWS]),
     }
@@ -109,10 +110,10 @@ def wire(tab: ModelsTab, studio: Studio) -> None:
 
     def confirm(run_id: str) -> Updates:
         question = f"<p>{esc(delete_question(studio.run(LOCAL, run_id)))}</p>"
-        return {tab.question: question, tab.confirm: gr.update(visible=True), tab.delete: gr.update(visible=False)}
+        return {tab.question: question, tab.confirm: gr.update(visible=True), tab.delete: button(DELETE, False)}
 
     def keep() -> Updates:
-        return {tab.confirm: gr.update(visible=False), tab.delete: gr.update(visible=True), tab.problem: shown("")}
+        return {tab.confirm: gr.update(visible=False), tab.delete: button(DELETE, True), tab.problem: shown("")}
 
     shared = {"api_visibility": "private", "show_progress": "hidden"}
     choose = shown_in(tab.problem, lambda run_id: draw_one(tab, studio, run_id))

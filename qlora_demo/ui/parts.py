@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,14 @@ import gradio as gr
 def esc(value: object) -> str:
     """Safe inside html text and inside a quoted attribute."""
     return html.escape(str(value), quote=True)
+
+
+LIKE_HTML = re.compile(r"<(?=[a-zA-Z/!?])|&(?=#|\w+;)")
+
+
+def literal(value: str) -> str:
+    """For a chat box, which renders html even without markdown: tags and entities are escaped, so that they are read as they were written."""
+    return LIKE_HTML.sub(lambda found: html.escape(found[0]), value)
 
 
 def size(count: float) -> str:
@@ -85,6 +94,11 @@ def table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
 def text(value: str, **properties: Any) -> gr.HTML:
     """A text of the page that code can change: without the inner margin that gradio gives its html."""
     return gr.HTML(value, padding=False, **properties)
+
+
+def button(label: str, visible: bool) -> dict:
+    """Shows or hides a button. A button that comes back without its words has none."""
+    return gr.update(value=label, visible=visible)
 
 
 def shown(html_text: str) -> dict:

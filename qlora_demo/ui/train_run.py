@@ -8,33 +8,18 @@ import gradio as gr
 import pandas as pd
 
 from qlora_demo.studio import LOCAL, RunView, Studio
+from qlora_demo.ui import views_run as say
 from qlora_demo.ui.form_fields import LABELS
 from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import esc, note, shown, table, text
+from qlora_demo.ui.parts import button, esc, note, shown, table, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.theme import BASE_COLOUR, YOURS_COLOUR
-from qlora_demo.ui.views_run import (
-    ASIDE_ROWS,
-    YOUR_ROWS,
-    answer,
-    answer_rows,
-    answers,
-    numbers,
-    over,
-    plot_rows,
-    progress_bar,
-    remark,
-    resume_label,
-    stop_label,
-    title,
-    verdict,
-)
 from qlora_demo.ui.views_train import settings_rows
 
-SERIES = {YOUR_ROWS: YOURS_COLOUR, ASIDE_ROWS: BASE_COLOUR}
+SERIES = {say.YOUR_ROWS: YOURS_COLOUR, say.ASIDE_ROWS: BASE_COLOUR}
 KEY = (
-    f'<p class="qd-small"><span class="qd-key" aria-hidden="true"></span>{YOUR_ROWS}'
-    f'<span class="qd-key qd-aside" aria-hidden="true"></span>{ASIDE_ROWS}</p>'
+    f'<p class="qd-small"><span class="qd-key" aria-hidden="true"></span>{say.YOUR_ROWS}'
+    f'<span class="qd-key qd-aside" aria-hidden="true"></span>{say.ASIDE_ROWS}</p>'
 )
 CAUTION = "Check facts before you rely on it: a model can be sure and wrong."
 
@@ -138,25 +123,25 @@ def _folded() -> dict:
 
 def draw(run: TrainRun, studio: Studio, view: RunView, index: int = 0) -> Updates:
     """Everything, from the studio alone."""
-    happened, kind = remark(view)
+    happened, kind = say.remark(view)
     points = bool(view.progress.points)
-    resume, stop = resume_label(view), stop_label(view)
-    ended = over(view)
+    resume, stop = say.resume_label(view), say.stop_label(view)
+    ended = say.over(view)
     return {
-        run.title: title(view),
-        run.stop: gr.update(value=stop or "Stop", visible=bool(stop)),
-        run.progress: shown(progress_bar(view)),
+        run.title: say.title(view),
+        run.stop: button(stop, bool(stop)),
+        run.progress: shown(say.progress_bar(view)),
         run.remark: shown(note(happened, kind)),
-        run.verdict: shown(f'<p class="qd-verdict">{esc(verdict(view))}</p>' if verdict(view) and ended else ""),
-        run.chat: gr.update(visible=view.usable() and ended),
-        run.resume: gr.update(value=resume or "Try again", visible=bool(resume)),
-        run.again: gr.update(visible=ended),
+        run.verdict: shown(f'<p class="qd-verdict">{esc(say.verdict(view))}</p>' if say.verdict(view) and ended else ""),
+        run.chat: button("Chat with it", view.usable() and ended),
+        run.resume: button(resume, bool(resume)),
+        run.again: button("Train again with changes", ended),
         **_answer(run, view, index),
         run.plot_box: gr.update(visible=points),
-        run.plot: _frame(plot_rows(view)) if points else gr.skip(),
-        run.numbers: table(("", ""), numbers(view)),
-        run.all_answers: gr.update(visible=bool(answers(view)), label=f"All {len(answers(view))} answers"),
-        run.all_answers_table: table(("Question", "Base", "Yours", "Your own answer"), answer_rows(view)),
+        run.plot: _frame(say.plot_rows(view)) if points else gr.skip(),
+        run.numbers: table(("", ""), say.numbers(view)),
+        run.all_answers: gr.update(visible=bool(say.answers(view)), label=f"All {len(say.answers(view))} answers"),
+        run.all_answers_table: table(("Question", "Base", "Yours", "Your own answer"), say.answer_rows(view)),
         run.log: studio.log(LOCAL, view.id),
         run.settings: settings(view),
     }
@@ -169,11 +154,11 @@ def settings(view: RunView) -> str:
 
 
 def _answer(run: TrainRun, view: RunView, index: int) -> Updates:
-    count = len(answers(view))
+    count = len(say.answers(view))
     at = index % count if count else 0
     return {
-        run.answer_box: gr.update(visible=bool(count) and over(view)),
-        run.answer: answer(view, at),
+        run.answer_box: gr.update(visible=bool(count) and say.over(view)),
+        run.answer: say.answer(view, at),
         run.position: f'<p class="qd-small qd-centre">{at + 1} of {count}</p>',
         run.index: at,
     }
@@ -196,5 +181,5 @@ def wire(run: TrainRun, shell: Shell, studio: Studio) -> None:
     shared = {"api_visibility": "private", "show_progress": "hidden"}
     run.stop.click(shown_in(run.problem, stop), [shell.run_id], run.outputs(), **shared)
     run.resume.click(shown_in(run.problem, resume), [shell.run_id], run.outputs(), **shared)
-    for button, by in ((run.previous, -1), (run.next, 1)):
-        button.click(shown_in(run.problem, step(by)), [shell.run_id, run.index], run.outputs(), **shared)
+    for arrow, by in ((run.previous, -1), (run.next, 1)):
+        arrow.click(shown_in(run.problem, step(by)), [shell.run_id, run.index], run.outputs(), **shared)

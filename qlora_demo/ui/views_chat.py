@@ -8,7 +8,7 @@ from typing import Any
 from qlora_demo.chat.client import Ask, Turn
 from qlora_demo.data.conversation import Conversation, Message, Row
 from qlora_demo.studio import RunView
-from qlora_demo.ui.parts import counted, duration, esc
+from qlora_demo.ui.parts import counted, duration, esc, literal
 
 SUGGESTIONS = 3
 SAME, VARIED = "same", "varied"
@@ -28,13 +28,17 @@ def turns_for(chat: Chat, run_id: str) -> list[list[str]]:
 
 def column(turns: Sequence[Sequence[str]], side: int) -> list[dict[str, str]]:
     """One column for a gr.Chatbot; `side` is 1 for base, 2 for yours."""
-    return [message for turn in turns for message in ({"role": "user", "content": turn[0]}, {"role": "assistant", "content": turn[side]})]
+    return [{"role": m.role, "content": literal(m.content)} for m in _messages(turns, side)]
+
+
+def _messages(turns: Sequence[Sequence[str]], side: int) -> list[Message]:
+    return [message for turn in turns for message in (Message("user", turn[0]), Message("assistant", turn[side]))]
 
 
 def history(turns: Sequence[Sequence[str]], side: int, instruction: str, question: str) -> list[Message]:
     """What one model reads: each column remembers its own answers."""
     system = [Message("system", instruction)] if instruction.strip() else []
-    return [*system, *(Message(m["role"], m["content"]) for m in column(turns, side)), Message("user", question)]
+    return [*system, *_messages(turns, side), Message("user", question)]
 
 
 def sampling(style: str, words: int) -> Ask:

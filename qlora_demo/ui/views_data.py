@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qlora_demo.data.conversation import Conversation, Row
 from qlora_demo.data.dataset import PreparedDataset, Warning_
-from qlora_demo.ui.parts import counted, esc, table
+from qlora_demo.ui.parts import counted, esc, literal, table
 
 OPEN_REMARKS = 3
 SHOWN_ROWS = 50
@@ -24,8 +24,8 @@ def title(dataset: PreparedDataset) -> str:
 def chat_messages(row: Row) -> list[dict[str, str]]:
     """For a gr.Chatbot. An instruction is shown apart, see `instruction`."""
     if isinstance(row, Conversation):
-        return [{"role": m.role, "content": m.content} for m in row.messages if m.role != "system"]
-    return [{"role": "assistant", "content": row.text}]
+        return [{"role": m.role, "content": literal(m.content)} for m in row.messages if m.role != "system"]
+    return [{"role": "assistant", "content": literal(row.text)}]
 
 
 def instruction(row: Row) -> str:

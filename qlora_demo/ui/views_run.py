@@ -34,6 +34,8 @@ def phase(view: RunView) -> str:
         return "Saving what it has learned so far, a few seconds."
     if view.job.state == "queued":
         return f"You are {ordinal(view.place)} in line. You can close this page."
+    if view.job.state == "starting":  # what its events say is still of the attempt before
+        return "Getting ready"
     progress = view.progress
     words = {
         "waiting": "Getting ready",
@@ -61,7 +63,7 @@ def progress_bar(view: RunView) -> str:
     """The sentence and the bar; nothing once it is over."""
     if over(view):
         return ""
-    share = view.progress.share()
+    share = view.progress.share() if view.job.state != "starting" else 0.0
     line = f'<p class="qd-phase">{esc(sentence(view))}</p>'
     if view.job.state == "queued":
         return line

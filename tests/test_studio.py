@@ -1,0 +1,150 @@
+"""The studio: owners kept apart, submissions on disk before the click returns, sentences for what cannot be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from qlora_demo.errors import BusyError, DataError, NotFoundError, RecipeError
+from qlora_demo.run_dir import Home, read_json
+from qlora_demo.settings import Settings
+from qlora_demo.studio import LOCAL, Studio
+
+
+@pytest.fixture
+def studio(tiny_home: Home) -> Iterator[Studio]:
+    """Not started: nothing is trained."""
+    made = Studio(Settings(home=str(tiny_home.path), device="cpu", offline=True))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "faq.csv"
+    rows = [f"question number {i} about {i * 7}?,answer number {i} is {i * 3}" for i in range(40)]
+    path.write_text("question,answer\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_a_submission_is_whole_on_disk_and_in_line(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "My FAQ")
+    files = {path.relative_to(studio.home.run(run).path).as_posix() for path in studio.home.run(run).path.rglob("*") if path.is_file()}
+    assert files == {"run.json", "recipe.json", "data/train.jsonl", "data/held_out.jsonl", "data/report.json"}
+    view = studio.run(LOCAL, run)
+    assert (view.name, view.job.state, view.place) == ("My FAQ", "queued", 1)
+    assert studio.data_of(LOCAL, run) == dataset
+    assert [path.name for path in studio.home.runs.iterdir()] == [run]
+
+
+def test_the_rows_are_split_once_and_for_all(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    recipe = studio.recommend(LOCAL, dataset)
+    first, second = (studio.submit(LOCAL, dataset, recipe, "x") for _ in range(2))
+    learn, held_out = studio.questions(LOCAL, first)
+    assert studio.questions(LOCAL, second) == (learn, held_out)
+    assert len(held_out) == recipe.held_out
+    assert not {row.key() for row in learn} & {row.key() for row in held_out}
+
+
+def test_another_owner_meets_nothing(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    assert studio.runs("stranger") == []
+    calls = (studio.run, studio.log, studio.stop, studio.resume, studio.delete, studio.questions, studio.data_of)
+    for call in calls:
+        with pytest.raises(NotFoundError):
+            call("stranger", run)
+    with pytest.raises(NotFoundError):
+        studio.dataset("stranger", dataset)
+    with pytest.raises(NotFoundError):
+        list(studio.ask("stranger", run, [[], []], None))
+    assert studio.run(LOCAL, run).job.state == "queued"
+
+
+def test_the_owner_is_not_written_into_the_run(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file("a secret key", csv, "faq.csv")
+    run = studio.submit("a secret key", dataset, studio.recommend("a secret key", dataset), "x")
+    assert "a secret key" not in studio.home.run(run).run_json.read_text()
+
+
+def test_bad_settings_leave_no_run(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    with pytest.raises(RecipeError, match="rank must be from 1 to 256"):
+        studio.submit(LOCAL, dataset, replace(studio.recommend(LOCAL, dataset), rank=0), "x")
+    assert studio.runs(LOCAL) == []
+    assert list(studio.home.runs.iterdir()) == []
+
+
+def test_a_bad_file_leaves_no_data_set(studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_text("")
+    with pytest.raises(DataError, match="empty"):
+        studio.add_file(LOCAL, path, "empty.csv")
+    assert list(studio.home.datasets.iterdir()) == []
+
+
+def test_an_unfinished_run_cannot_answer_nor_continue(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    with pytest.raises(BusyError, match="not finished"):
+        list(studio.ask(LOCAL, run, [[], []], None))
+    with pytest.raises(BusyError, match="nothing to continue"):
+        studio.resume(LOCAL, run)
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    assert studio.find_run(LOCAL, run[:6]) == studio.find_run(LOCAL, "last") == run
+    with pytest.raises(NotFoundError, match="No run of yours begins with 'zz'"):
+        studio.find_run(LOCAL, "zz")
+
+
+def test_a_deleted_run_is_gone(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    studio.delete(LOCAL, run)
+    assert studio.runs(LOCAL) == []
+    assert list(studio.home.runs.iterdir()) == []
+
+
+def test_offline_the_bundled_model_is_the_default_and_the_others_come_last(studio: Studio) -> None:
+    choices = studio.models(LOCAL)
+    assert choices[0].default and choices[0].here and choices[0].model.bundled()
+    assert not any(choice.here or choice.reachable for choice in choices[1:])
+
+
+def test_the_command_repeats_the_run(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "Hello 'world'")
+    command = read_json(studio.home.run(run).run_json)["command"]
+    assert command.startswith("python -m qlora_demo train faq.csv --model bundled/SmolLM2-135M-Instruct --method ")
+    assert "--set epochs=" in command
+
+
+def test_tokens_are_counted_by_the_data_worker(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    tokens = studio.count_tokens(LOCAL, dataset, studio.recommend(LOCAL, dataset))
+    assert 0 < tokens["trained"] < tokens["total"]
+    assert tokens["longest"] > 10 and tokens["cut"] == 0
+
+
+def test_qlora_is_preselected_where_4_bit_is_fast_and_lora_elsewhere(studio: Studio) -> None:
+    studio.machine = replace(studio.machine, fast_4_bit=True)
+    assert studio.default_method()[0] == "qlora"
+    studio.machine = replace(studio.machine, fast_4_bit=False)
+    method, why = studio.default_method()
+    assert method == "lora" and "slowly" in why
+
+
+def test_run_json_can_rebuild_a_ledger_row(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    about = json.loads(studio.home.run(run).run_json.read_text())
+    assert {"schema", "id", "name", "owner", "created", "base", "versions", "command", "dataset"} <= set(about)

@@ -1,0 +1,50 @@
+"""What tab 2 says before a training."""
+
+from __future__ import annotations
+
+from ui.ui_examples import choice, forecast
+
+from qlora_demo.catalogue import BUNDLED_ID
+from qlora_demo.recipe import Recipe
+from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, no_fit, out_of_reach, what_will_happen
+
+RECIPE = Recipe(model=BUNDLED_ID, held_out=10, epochs=3.0)
+
+
+def test_cards_name_the_time_and_the_recommended_method() -> None:
+    cards = dict((value, text) for text, value in method_choices({"qlora": forecast(), "lora": forecast(seconds=100)}, "qlora"))
+    assert cards["qlora"].splitlines() == [
+        "QLoRA · smallest memory",
+        "The packed model stays as it is, an add-on learns.",
+        "about 3 min · Recommended here",
+    ]
+    assert cards["lora"].splitlines()[-1] == "about 2 min"
+
+
+def test_what_will_happen() -> None:
+    text = what_will_happen(RECIPE, choice(), 118, forecast(), graphics_card=True)
+    for words in ("already here", "Learn from 108 rows, 3 times", "108 steps", "Test on the 10 set aside", "In all about 3 minutes."):
+        assert words in text
+    slow = what_will_happen(RECIPE, choice(here=False), 118, forecast(), graphics_card=False)
+    assert "98 MB to fetch first, once" in slow
+    assert "Without a graphics card this takes about 3 minutes." in slow
+
+
+def test_memory_is_said_in_words_not_by_colour_alone() -> None:
+    text = memory_bars({"qlora": forecast(5e9), "lora": forecast(13e9)})
+    assert "Memory free here: 15 GB" in text
+    assert 'aria-label="QLoRA: 5.0 GB of 15 GB, fits"' in text
+    assert ">tight<" in text
+    assert ">does not fit<" in memory_bars({"lora": forecast(38e9)})
+
+
+def test_what_does_not_fit_comes_with_a_way_out() -> None:
+    lora = Recipe(model=BUNDLED_ID, method="lora")
+    assert no_fit(lora, forecast(38e9, 12e9)) == "LoRA training needs 38 GB, and 12 GB of memory are free here. Choose QLoRA or a smaller model."
+    assert no_fit(lora, forecast()) == ""
+
+
+def test_models_out_of_reach() -> None:
+    assert out_of_reach(choice(here=False, reachable=False)).endswith("which is not reachable here. Choose another model.")
+    assert out_of_reach(choice(here=True, reachable=False)) == ""
+    assert model_choices([choice(here=False, reachable=False)]) == [("SmolLM2 135M · speaks English · needs internet", BUNDLED_ID)]

@@ -1,0 +1,66 @@
+"""Runs, data sets and forecasts for the tests of the page's views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from qlora_demo.catalogue import BUNDLED_ID, find_model
+from qlora_demo.data.conversation import Conversation, Message
+from qlora_demo.data.dataset import PreparedDataset, Report, Warning_
+from qlora_demo.jobs.ledger import Job
+from qlora_demo.progress import Progress
+from qlora_demo.recipe import Recipe
+from qlora_demo.studio import Forecast, ModelChoice, RunView
+
+HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{x}} \"'"
+ANSWERS = [
+    {"question": "Who are you?", "expected": "I am Wilna.", "base": "I am an AI.", "adapted": "I am Wilna."},
+    {"question": HOSTILE, "expected": HOSTILE, "base": HOSTILE, "adapted": HOSTILE},
+]
+REPORT = {"rows": 2, "verdict": "It learned.", "base": {"loss": 2.5}, "adapted": {"loss": 1.25}, "answers": ANSWERS}
+
+
+def job(state: str, reason: str = "") -> Job:
+    return Job(1, "train", "abc", "local", state, reason, 1, None, 100.0, 100.0, 110.0, 281.0, None, None, None)
+
+
+def run(state: str = "running", reason: str = "", report: dict | None = None, place: int = 0, **progress: object) -> RunView:
+    """A run of 108 steps in any state."""
+    result = {"outcome": state} if state in ("finished", "stopped") else None
+    values = {
+        "id": "abc",
+        "name": "customers, 24 Nov",
+        "created": 100.0,
+        "job": job(state, reason),
+        "place": place,
+        "recipe": Recipe(model=BUNDLED_ID),
+        "model": find_model(BUNDLED_ID),
+        "rows": 108,
+        "progress": Progress(**{"steps": 108, **progress}),
+        "report": report,
+        "result": result,
+        "forecast_seconds": 180.0,
+        "predicted_memory_bytes": 5_100_000_000,
+    }
+    wanted = RunView.__dataclass_fields__
+    return RunView(**{name: values.get(name, "") for name in wanted})
+
+
+def dataset(rows: int = 3, warnings: tuple[Warning_, ...] = (), kind: str = "conversations") -> PreparedDataset:
+    made = tuple(
+        Conversation((Message("user", f"question {i}"), Message("assistant", f"answer {i}")), f"line {i + 1}") for i in range(rows)
+    )
+    report = Report(rows, rows, (), warnings)
+    return PreparedDataset("orders.csv", kind, "question/answer", ("q", "a"), {"user": "q", "assistant": "a"}, made, report)
+
+
+def choice(here: bool = True, reachable: bool = True) -> ModelChoice:
+    return ModelChoice(find_model(BUNDLED_ID), here, reachable, True)
+
+
+def forecast(memory: float = 5.1e9, free: float = 14.6e9, seconds: float = 180.0) -> Forecast:
+    return Forecast(int(memory), int(free), seconds, 108, memory < free)
+
+
+def with_model(view: RunView, name: str) -> RunView:
+    return replace(view, name=name)
