@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qlora_demo.errors import StorageError, UserError
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 BAD_INPUT = 2
 
@@ -31,7 +31,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return BAD_INPUT
     finally:
-        if any(view.active() for view in studio.runs(LOCAL)):
+        if studio.ledger.active() is not None:
             print("Saving a point of the running training; it goes on at the next start.", flush=True)
         studio.close()
     return 0

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from qlora_demo.errors import NotFoundError, StorageError
 
 VERSION = 1
@@ -55,13 +57,16 @@ class Ledger:
     def __init__(self, path: Path):
         self._path = path
         try:
-            with self._connect() as db:
+            # Switching a new file to WAL does not wait for another opener; the lock does.
+            with FileLock(f"{path}.lock"), self._connect() as db:
                 db.execute("PRAGMA journal_mode=WAL")
                 found = db.execute("PRAGMA user_version").fetchone()[0]
                 if found not in (0, VERSION):
                     raise StorageError(f"{path.name} was written by another release (schema {found}; this one reads {VERSION}). Use that release.")
                 db.executescript(SCHEMA)
                 db.execute(f"PRAGMA user_version={VERSION}")
+        except (sqlite3.OperationalError, OSError) as error:
+            raise StorageError(f"{path} cannot be used ({error}). Check that its disk has room and that you may write there.") from error
         except sqlite3.DatabaseError as error:
             raise StorageError(f"{path} is damaged and cannot be read ({error}). Move it away; models in the runs folder stay whole.") from error
 

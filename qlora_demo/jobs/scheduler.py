@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import psutil
 from filelock import FileLock, Timeout
 
-from qlora_demo.errors import BusyError, StorageError
+from qlora_demo.errors import BusyError, StorageError, UserError
 from qlora_demo.jobs import processes
 from qlora_demo.jobs.ledger import ACTIVE, Job, Ledger
 from qlora_demo.jobs.processes import Identity
@@ -29,6 +29,7 @@ INTERRUPTED = "Training was interrupted. It can go on from its last saved point.
 RESTARTED = "The server restarted."
 DIED = "Training ended unexpectedly."
 KILLED = "Training ended unexpectedly: the system ended it, often because the memory ran out."
+STOPPED_UNSAVED = "You stopped it, but it ended before it could save its latest steps."
 LEFT_THE_LINE = "You took it out of the line before it started."
 
 
@@ -59,7 +60,7 @@ class Scheduler:
         self._wake.set()
 
     def close(self, seconds: float = 30) -> None:
-        """Asks a running worker to save a point and waits for it; it goes on at the next start."""
+        """Asks a running worker to save a point and waits for it; it goes on at the next start. One that needs longer is adopted then."""
         if self._thread is None:
             return
         self._closing.set()
@@ -72,7 +73,8 @@ class Scheduler:
             deadline = time.monotonic() + seconds
             while self._living(job, run) and time.monotonic() < deadline:
                 time.sleep(0.1)
-            self._settle(job, run)
+            if not self._living(job, run):
+                self._settle(job, run)
         self._lock.release()
         self._thread = None
 
@@ -89,7 +91,6 @@ class Scheduler:
         if processes.alive(run):
             raise BusyError("This run is just ending. Try again in a few seconds.")
         processes.clear_stop(run)
-        run.result_json.unlink(missing_ok=True)
         self._ledger.requeue(job.id, ("failed", "stopped", "interrupted"))
 
     def tick(self) -> None:
@@ -113,6 +114,8 @@ class Scheduler:
         run = self._home.run(job.run)
         if not self._living(job, run):
             self._settle(job, run)
+            if processes.stop_request(run) == "interrupt":  # asked by the server before this one
+                self._go_on(job)
         elif job.state == "starting" and processes.alive(run):
             self._ledger.move(job.id, ("starting",), "running")
 
@@ -130,7 +133,11 @@ class Scheduler:
         """Writes down how a dead worker's run ended."""
         child = self._children.pop(job.id, None)
         code = child.wait() if child is not None and child.poll() is not None else None
-        result = run.result()
+        try:
+            result = run.result()
+        except StorageError as error:
+            self._ledger.move(job.id, ACTIVE, "failed", str(error))
+            return
         if result is not None:
             self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
         elif processes.stop_request(run) == "interrupt" or code == 75:
@@ -140,14 +147,18 @@ class Scheduler:
 
     def _launch(self, job: Job) -> None:
         run = self._home.run(job.run)
-        self._make_room(job)
         try:
+            self._make_room(job)
+            # Kept until now: a stopped model can be chatted with while it waits to go on.
+            run.result_json.unlink(missing_ok=True)
             child = processes.start(run, self._environ, self._module)
             self._children[job.id] = child
             who = processes.identity(child.pid)
             self._ledger.set_worker(job.id, who.pid, who.created, who.boot_id)
         except psutil.NoSuchProcess:
             return  # it ended at once; the next tick says how
+        except UserError as error:
+            self._ledger.move(job.id, ACTIVE, "failed", str(error))
         except OSError as error:
             self._ledger.move(job.id, ACTIVE, "failed", f"Training could not be started ({error.strerror}). Try again.")
 
@@ -158,11 +169,17 @@ class Scheduler:
             started = job.pid is not None or processes.alive(run)
             if started and self._living(job, run):
                 continue
-            if run.result() is not None:
+            if run.result_json.exists():
                 self._settle(job, run)
+            elif processes.stop_request(run) == "stop":
+                self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
             else:
                 self._ledger.move(job.id, ACTIVE, "interrupted", RESTARTED)
         for job in self._ledger.in_states(("interrupted",)):
-            if job.attempt < AUTOMATIC_ATTEMPTS:
-                processes.clear_stop(self._home.run(job.run))
-                self._ledger.requeue(job.id, ("interrupted",))
+            self._go_on(job)
+
+    def _go_on(self, job: Job) -> None:
+        """Puts an interrupted run back in line, unless that has happened twice."""
+        if job.attempt < AUTOMATIC_ATTEMPTS:
+            processes.clear_stop(self._home.run(job.run))
+            self._ledger.requeue(job.id, ("interrupted",))

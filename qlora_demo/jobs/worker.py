@@ -24,7 +24,7 @@ MEMORY_RAN_OUT = "The memory ran out. Choose a smaller model, or fewer rows at o
 def main(run_dir: Path) -> int:
     run = RunDir(run_dir.absolute())
     try:
-        with FileLock(run.lock, timeout=0):
+        with FileLock(run.lock, timeout=2):  # a look whether the run is alive holds its lock for a moment
             return _work(run)
     except Timeout:
         print("Another worker holds this run.", file=sys.stderr)

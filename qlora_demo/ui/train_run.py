@@ -71,7 +71,7 @@ def build() -> TrainRun:
         parts["verdict"] = text("", visible=False, elem_id="verdict")
         with gr.Row(elem_classes="qd-line"):
             parts["chat"] = gr.Button("Chat with it", variant="primary", visible=False, scale=0, min_width=180, elem_id="chat-with-it")
-            parts["resume"] = gr.Button("Try again", visible=False, scale=0, min_width=180, elem_id="resume")
+            parts["resume"] = gr.Button("Try again", visible=False, scale=0, min_width=240, elem_id="resume")
             parts["again"] = gr.Button("Train again with changes", visible=False, scale=0, min_width=240, elem_id="train-again")
         with gr.Column(visible=False, elem_classes="qd-card-box") as parts["answer_box"]:
             parts["answer"] = text("", elem_id="compared")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from conftest import make_run
+from runs import make_run
 
 from qlora_demo.chat.client import DIED, GIVEN_BACK, Ask, ChatClient, Turn
 from qlora_demo.data.conversation import Message

@@ -15,7 +15,7 @@ from qlora_demo.run_dir import RunDir, write_json
 def main() -> int:
     run = RunDir(Path(sys.argv[1]))
     plan = json.loads((run.path / "plan.json").read_text())
-    with FileLock(run.lock, timeout=0):
+    with FileLock(run.lock, timeout=2):
         with (run.path / "starts").open("a") as file:
             file.write(f"{os.getpid()}\n")
         if plan.get("die"):
@@ -24,7 +24,7 @@ def main() -> int:
             return plan["exit"]
         deadline = time.monotonic() + plan["seconds"]
         while time.monotonic() < deadline:
-            if run.stop.exists():
+            if run.stop.exists() and not plan.get("deaf"):
                 if run.stop.read_text() == "interrupt":
                     return 75
                 write_json(run.result_json, {"outcome": "stopped", "reason": "Stopped by you."})

@@ -123,3 +123,28 @@ def test_data_sets_have_owners(ledger: Ledger) -> None:
 def test_times_are_those_of_the_clock(ledger: Ledger) -> None:
     before = time.time()
     assert before <= ledger.add_job("train", "a", "me").created <= time.time()
+
+
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be used .unable to open database file.. Check that its disk has room"):
+        Ledger(tmp_path)
+
+
+def test_many_processes_open_a_new_ledger_and_claim_once_each(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    code = (
+        "import sys; from pathlib import Path; from qlora_demo.jobs.ledger import Ledger\n"
+        "print('ready', flush=True); sys.stdin.readline(); ledger = Ledger(Path(sys.argv[1]))\n"
+        "for i in range(10): ledger.add_job(f'kind {i}', sys.argv[2], 'me')\n"
+        "for i in range(10):\n    job = ledger.claim(f'kind {i}')\n    print(job.id if job else '')\n"
+    )
+    pipe = subprocess.PIPE
+    claimers = [subprocess.Popen([sys.executable, "-c", code, str(path), str(i)], stdin=pipe, stdout=pipe, text=True) for i in range(4)]
+    for claimer in claimers:
+        claimer.stdout.readline()
+    for claimer in claimers:
+        claimer.stdin.write("\n")
+        claimer.stdin.flush()
+    won = [job_id for claimer in claimers for job_id in claimer.communicate()[0].split()]
+    assert [claimer.returncode for claimer in claimers] == [0] * 4
+    assert len(won) == len(set(won)) == 10

@@ -16,7 +16,7 @@ from qlora_demo.errors import StorageError
 from qlora_demo.jobs import processes
 from qlora_demo.jobs.ledger import Job, Ledger
 from qlora_demo.jobs.processes import Identity
-from qlora_demo.jobs.scheduler import DIED, INTERRUPTED, KILLED, LEFT_THE_LINE, RESTARTED, Scheduler
+from qlora_demo.jobs.scheduler import DIED, INTERRUPTED, KILLED, LEFT_THE_LINE, RESTARTED, STOPPED_UNSAVED, Scheduler
 from qlora_demo.pipes import child_environ
 from qlora_demo.run_dir import Home, RunDir
 
@@ -192,3 +192,69 @@ def test_a_worker_of_ours_that_is_killed_is_not_left_as_a_zombie(house: House, s
     os.kill(house.job("a").pid, signal.SIGKILL)
     assert house.until_state("a", "failed").reason == KILLED
     assert not psutil.pid_exists(job.pid or house.job("a").pid)
+
+
+@pytest.mark.parametrize("asked_to_stop", [False, True])
+def test_a_worker_that_needs_longer_than_closing_waits_keeps_its_result(house: House, asked_to_stop: bool) -> None:
+    """It may be testing or saving, where it looks at no stop file."""
+    run = house.submit("a", seconds=3, deaf=True)
+    first = house.scheduler()
+    first.start()
+    house.until_state("a", "running")
+    if asked_to_stop:
+        first.stop(house.job("a"))
+    first.close(seconds=0.2)
+    assert processes.alive(run)
+    assert house.job("a").state == ("stopping" if asked_to_stop else "running")
+    house.until(lambda: not processes.alive(run))
+    second = house.scheduler()
+    second.start()
+    house.until_state("a", "finished")
+    second.close()
+    assert len((run.path / "starts").read_text().split()) == 1
+
+
+def test_an_adopted_worker_that_was_interrupted_goes_on(house: House) -> None:
+    run = house.submit("a")
+    first = house.scheduler()
+    first.start()
+    house.until_state("a", "running")
+    first._closing.set()
+    first._thread.join()
+    first._lock.release()
+    second = house.scheduler()
+    second.start()
+    processes.request_stop(run, "interrupt")
+    house.until(lambda: house.job("a").state == "running" and house.job("a").attempt == 2)
+    second.close()
+
+
+def test_a_stop_is_not_forgotten_when_worker_and_server_die(house: House) -> None:
+    run = house.submit("a")
+    job = house.ledger.claim("train")
+    house.ledger.move(job.id, ("starting",), "stopping")
+    processes.request_stop(run, "stop")
+    scheduler = house.scheduler()
+    scheduler.start()
+    scheduler.close()
+    assert (house.job("a").state, house.job("a").reason) == ("stopped", STOPPED_UNSAVED)
+
+
+def test_a_damaged_result_fails_its_run_and_not_the_line(house: House) -> None:
+    house.submit("a").result_json.write_text("{")
+    house.ledger.claim("train")
+    house.submit("b", seconds=0.1)
+    scheduler = house.scheduler()
+    scheduler.start()
+    house.until_state("b", "finished")
+    scheduler.close()
+    assert (house.job("a").state, house.job("a").reason) == ("failed", "a/result.json is damaged and cannot be read.")
+
+
+def test_a_run_that_room_cannot_be_made_for_says_why(house: House) -> None:
+    def no_room(job: Job) -> None:
+        raise StorageError("a/run.json is damaged and cannot be read.")
+
+    house.submit("a")
+    Scheduler(house.home, house.ledger, no_room, {}).tick()
+    assert (house.job("a").state, house.job("a").reason) == ("failed", "a/run.json is damaged and cannot be read.")

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import make_run
 from filelock import FileLock
+from runs import make_run
 from safetensors.torch import load_file, save_file
 
 from qlora_demo.events import read_events

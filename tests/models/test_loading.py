@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import conversations
+from runs import conversations
 
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.models.loading import Precision, chat_precision, keep_packing_layout, linear_layer_names, load_base, training_precision

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import conversations
+from runs import conversations
 from transformers import AutoModelForCausalLM
 
 from qlora_demo.data.rendering import Renderer, load_tokenizer

@@ -41,9 +41,9 @@ def run(state: str = "running", reason: str = "", report: dict | None = None, pl
         "result": result,
         "forecast_seconds": 180.0,
         "predicted_memory_bytes": 5_100_000_000,
+        "command": "python -m qlora_demo train customers.csv",
     }
-    wanted = RunView.__dataclass_fields__
-    return RunView(**{name: values.get(name, "") for name in wanted})
+    return RunView(**values)
 
 
 def dataset(rows: int = 3, warnings: tuple[Warning_, ...] = (), kind: str = "conversations") -> PreparedDataset:
