@@ -1,0 +1,42 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*.md"))]
+
+
+def test_the_tree_names_every_part_of_the_package() -> None:
+    tree = re.search(r"## What is where\n\n```\n(.*?)```", README, re.DOTALL)[1]
+    parts = {p.name + ("/" if p.is_dir() else "") for p in (ROOT / "qlora_demo").iterdir() if p.name not in ("__init__.py", "__pycache__")}
+    assert {part for part in parts if part not in tree} == set()
+
+
+def test_the_two_commands_are_there() -> None:
+    assert "pip install -r requirements.txt && python app.py" in README
+    assert "pip install -r requirements-dev.txt && python -m pytest" in README
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_linked_files_exist(document: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_pin_says_why() -> None:
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if line and not line.startswith("#")]
+    pinned = [line for line in lines if "==" in line]
+    assert pinned and all("#" in line for line in pinned)
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    source = (ROOT / "qlora_demo" / "cli.py").read_text(encoding="utf-8")
+    for command in ("check", "train", "chat", "runs", "show", "stop", "resume", "delete", "models"):
+        assert command in README
+        assert f"\ndef {command}(" in source
