@@ -8,7 +8,7 @@ UserError                  a sentence with what is wrong, where, and the way out
 ├── BusyError              the machine is doing something else; ask again later
 └── StorageError           the home: locked, full, or written by a newer release
 
-The page turns them into a message in `ui/page.py`, the command line into exit code 2 in `cli.py`. Anything else is a bug:
+The page turns them into a message in `ui/guard.py`, the command line into exit code 2 in `cli.py`. Anything else is a bug:
 its traceback goes to the log, and people read one general sentence.
 """
 

@@ -16,6 +16,8 @@ class Progress:
     """`points` and `held_out` are (step, loss). Figures that are not known yet are None."""
 
     phase: str = "waiting"
+    seen: float = 0.0
+    """When the newest event was written, in seconds since the epoch."""
     attempt: int = 0
     step: int = 0
     steps: int = 0
@@ -53,6 +55,7 @@ def progress_of(events: Sequence[Event]) -> Progress:
     before = [e["step"] for e in events if e["type"] == "checkpoint" and e["attempt"] < attempt]
     return Progress(
         phase=phase["phase"],
+        seen=events[-1]["time"],
         attempt=attempt,
         step=newest.get("step", 0),
         steps=plan.get("steps", 0),

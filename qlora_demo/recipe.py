@@ -195,12 +195,12 @@ def recommended(model: BaseModel, method: str, preset: str, rows: int, held_out:
     """What works for this model and this many rows to learn from.
 
     Rates and rank: "LoRA Without Regret" (Schulman 2025) and the QLoRA paper's scripts; small sets need small batches and several
-    epochs to get enough optimizer steps (at least about 100).
+    epochs to get enough optimizer steps (about 100).
     """
     parameters = model.dimensions.parameters()
     rate = 5e-4 if parameters < 1e9 else 2e-4 if parameters < 2e10 else 1e-4
     batch = 4 if rows < 200 else 8 if rows < 2000 else 16
-    steps_wanted = {"quick": 50, "balanced": 100, "thorough": 200}[preset]
+    steps_wanted = {"quick": 40, "balanced": 80, "thorough": 200}[preset]
     epochs_at_least = {"quick": 1, "balanced": 3, "thorough": 5}[preset] if rows < 5000 else 1
     epochs = min(10, max(epochs_at_least, round(steps_wanted * batch / max(1, rows))))
     return Recipe(

@@ -48,6 +48,8 @@ class Settings:
         settings = cls(**values)  # type: ignore[arg-type]
         if settings.device not in ("auto", "cpu", "cuda"):
             problems.append(f"{PREFIX}DEVICE={settings.device!r} is not one of auto, cpu, cuda.")
+        if settings.temp_dir().is_relative_to(settings.home_dir()):
+            problems.append(f"{PREFIX}TEMP lies inside {PREFIX}HOME. Choose a folder outside it: what is kept there is never served, uploads are.")
         if problems:
             raise UserError(" ".join(problems))
         return settings

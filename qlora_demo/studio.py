@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from qlora_demo.data.dataset import PreparedDataset, load_dataset_folder
 from qlora_demo.data.reader_child import prepare_in_child
 from qlora_demo.data.reading import Limits
 from qlora_demo.data.split import default_held_out, split
-from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError
+from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError, StorageError
 from qlora_demo.estimate import training_memory, training_seconds
 from qlora_demo.events import read_events
 from qlora_demo.examples import find_example
@@ -262,8 +263,14 @@ class Studio:
         return run_id
 
     def runs(self, owner: str) -> list[RunView]:
-        """Newest first."""
-        return [self.run(owner, job.run) for job in reversed(self.ledger.jobs(owner)) if self.home.run(job.run).path.exists()]
+        """Newest first. A run that cannot be read (damaged, or of another release) is left out: the log says why."""
+        views = []
+        for job in reversed(self.ledger.jobs(owner)):
+            try:
+                views.append(self.run(owner, job.run))
+            except StorageError as error:
+                print(error, file=sys.stderr, flush=True)
+        return views
 
     def find_run(self, owner: str, text: str) -> str:
         """An id from an id, a unique beginning of one, or "last". Raises NotFoundError."""
@@ -281,6 +288,9 @@ class Studio:
         run = self.home.run(run_id)
         about = read_json(run.run_json)
         recipe = from_json(read_json(run.recipe_json))
+        progress = progress_of(read_events(run.events)[0])
+        if job.state in ACTIVE and progress.seen < (job.started or 0.0):
+            progress = replace(progress, phase="waiting", seconds_left=None)  # what the events say is of the attempt before
         return RunView(
             id=run_id,
             name=about["name"],
@@ -290,7 +300,7 @@ class Studio:
             recipe=recipe,
             model=find_model(recipe.model),
             rows=about["rows"],
-            progress=progress_of(read_events(run.events)[0]),
+            progress=progress,
             report=read_json(run.report_json) if run.report_json.exists() else None,
             result=run.result(),
             forecast_seconds=about["forecast_seconds"],

@@ -33,6 +33,11 @@ def test_all_wrong_values_are_named() -> None:
     assert "QLORA_DEMO_DEVICE='tpu' is not one of auto, cpu, cuda." in text
 
 
+def test_uploads_in_flight_stay_outside_the_home() -> None:
+    with pytest.raises(UserError, match="QLORA_DEMO_TEMP lies inside QLORA_DEMO_HOME"):
+        Settings.from_env({"QLORA_DEMO_HOME": "/data", "QLORA_DEMO_TEMP": "/data/temp"})
+
+
 def test_the_readme_shows_every_variable() -> None:
     text = README.read_text(encoding="utf-8")
     for variable, _, meaning in table():

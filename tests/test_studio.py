@@ -148,3 +148,13 @@ def test_run_json_can_rebuild_a_ledger_row(studio: Studio, csv: Path) -> None:
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     about = json.loads(studio.home.run(run).run_json.read_text())
     assert {"schema", "id", "name", "owner", "created", "base", "versions", "command", "dataset"} <= set(about)
+
+
+def test_a_damaged_run_does_not_hide_the_others(studio: Studio, csv: Path, capfd: pytest.CaptureFixture) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    good, bad = (studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x") for _ in range(2))
+    studio.home.run(bad).run_json.write_text("{")
+    assert [view.id for view in studio.runs(LOCAL)] == [good]
+    assert "is damaged and cannot be read" in capfd.readouterr().err
+    studio.delete(LOCAL, bad)
+    assert not studio.home.run(bad).path.exists()

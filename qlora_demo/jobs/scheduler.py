@@ -140,6 +140,8 @@ class Scheduler:
             return
         if result is not None:
             self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
+        elif processes.stop_request(run) == "stop" and code == 75:
+            self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
         elif processes.stop_request(run) == "interrupt" or code == 75:
             self._ledger.move(job.id, ACTIVE, "interrupted", INTERRUPTED)
         else:

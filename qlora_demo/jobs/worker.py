@@ -42,8 +42,14 @@ def _work(run: RunDir) -> int:
         # torch and the libraries on top of it take seconds to import: the run's lock is taken first, so that a starting worker counts as alive.
         from qlora_demo.jobs.train import train  # noqa: PLC0415
 
-        with FileLock(Home(run.path.parent.parent).device_lock):
+        device = FileLock(Home(run.path.parent.parent).device_lock)
+        while not _taken(device):
+            if stop_asked():
+                return INTERRUPTED
+        try:
             return 0 if train(run, stop_asked) else INTERRUPTED
+        finally:
+            device.release()
     except UserError as error:
         print(error, file=sys.stderr)
         write_json(run.result_json, {"outcome": "failed", "reason": str(error)})
@@ -54,6 +60,15 @@ def _work(run: RunDir) -> int:
         traceback.print_exc()
         write_json(run.result_json, {"outcome": "failed", "reason": "Training stopped because of a fault in this app. The log has the details."})
     return 0
+
+
+def _taken(device: FileLock) -> bool:
+    """Whether the device is ours now; another run's worker may still be ending."""
+    try:
+        device.acquire(timeout=0.5)
+    except Timeout:
+        return False
+    return True
 
 
 if __name__ == "__main__":

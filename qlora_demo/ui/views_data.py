@@ -10,6 +10,16 @@ from qlora_demo.ui.parts import counted, esc, literal, table
 
 OPEN_REMARKS = 3
 SHOWN_ROWS = 50
+READ_AS = {
+    "messages": "chats, as lists of messages",
+    "sharegpt": "chats, as lists of turns (ShareGPT)",
+    "instruction": "instructions with their answers",
+    "prompt-completion": "prompts with their completions",
+    "question-answer": "questions with their answers",
+    "text-label": "texts with their labels",
+    "two-columns": "two columns of text: the shorter asks, the longer answers",
+    "mapping": "the columns that you chose",
+}
 
 
 def noun(dataset: PreparedDataset) -> str:
@@ -87,7 +97,7 @@ def numbers(dataset: PreparedDataset, tokens: dict[str, int] | None) -> str:
         ("Rows in the file", f"{report.rows_read:,}"),
         ("Kept", f"{report.kept:,}"),
         ("Left out", f"{len(report.dropped):,}"),
-        ("Read as", dataset.format),
+        ("Read as", READ_AS.get(dataset.format, dataset.format)),
     ]
     if tokens:
         rows += [

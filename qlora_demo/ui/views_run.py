@@ -75,7 +75,7 @@ def remark(view: RunView) -> tuple[str, str]:
     """(sentence, colour class) about what happened on the way or how it ended; ("", "") where nothing is to be said."""
     job, progress = view.job, view.progress
     if job.state in ("starting", "running") and progress.continued_from:
-        return f"The server restarted. Training continued from step {progress.continued_from}; nothing before it was lost.", "qd-warn"
+        return f"Training continued from step {progress.continued_from}; nothing before it was lost.", "qd-warn"
     if job.state == "failed":
         saved = f" Saved up to step {progress.saved_step}." if progress.saved_step and "Saved up to" not in job.reason else ""
         return f"{job.reason or 'Training ended unexpectedly.'}{saved}", "qd-bad"

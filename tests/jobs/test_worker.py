@@ -81,6 +81,17 @@ def test_a_second_worker_for_the_same_run_steps_back(tiny_home: Home) -> None:
     assert not run.events.exists()
 
 
+def test_a_worker_that_waits_for_the_device_can_be_ended(tiny_home: Home) -> None:
+    run = make_run(tiny_home, "run")
+    with FileLock(tiny_home.device_lock):
+        process = start(run)
+        while not process.poll() and not Path(run.lock).exists():
+            time.sleep(0.05)
+        run.stop.write_text("interrupt")
+        assert process.wait(timeout=60) == 75
+    assert not run.events.exists()
+
+
 def test_stop_keeps_what_was_learned_and_can_go_on(tiny_home: Home) -> None:
     run = make_run(tiny_home, "run", epochs=20.0)
     process = start(run)

@@ -55,7 +55,7 @@ def test_the_bar_is_gone_when_it_is_over() -> None:
 @pytest.mark.parametrize(
     ("view", "words"),
     [
-        (run(continued_from=50, phase="learning"), "The server restarted. Training continued from step 50; nothing before it was lost."),
+        (run(continued_from=50, phase="learning"), "Training continued from step 50; nothing before it was lost."),
         (run("failed", "Training ended unexpectedly.", saved_step=50), "Training ended unexpectedly. Saved up to step 50."),
         (run("failed", "It broke. Saved up to step 50.", saved_step=50), "It broke. Saved up to step 50."),
         (run("stopped", step=60), "Stopped by you at step 60 of 108."),
