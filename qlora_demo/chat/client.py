@@ -66,7 +66,7 @@ class ChatClient:
                 if reply["type"] == "loaded":
                     yield Turn(status="reading")
                 elif reply["type"] == "text":
-                    texts[reply["column"]] += reply["text"]
+                    texts = [text + new for text, new in zip(texts, reply["texts"], strict=True)]
                     yield Turn(texts[0], texts[1], "answering")
                 elif reply["type"] == "done":
                     base_text, adapted_text = (answer["text"] for answer in reply["answers"])

@@ -1,6 +1,6 @@
 """The chat worker: `python -m qlora_demo.chat.worker`. Requests on standard input, streamed answers on standard output, see `pipes`.
 
-{"op": "ask", "run", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "column", "text"} as words come, then
+{"op": "ask", "run", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "texts": [base, adapted]} with what is new, then
 {"type": "done", "answers", "last": true} or {"type": "error", "message", "last": true}. {"op": "cancel"} ends the answer in progress.
 An exception ends the process: PEFT's state after one is not to be trusted, and the client starts a new one.
 """
@@ -18,6 +18,8 @@ from typing import Any, TextIO
 from qlora_demo.chat.engine import Engine, from_request, new_engine
 from qlora_demo.errors import UserError
 from qlora_demo.pipes import own_output
+
+FLUSH_SECONDS = 0.08  # a page cannot show more, and every update costs it as much as a token costs a small model
 
 
 def main() -> None:
@@ -47,13 +49,20 @@ def _answer(engine: Engine, request: dict[str, Any], output: TextIO, cancel: thr
         output.write(json.dumps({"type": kind, **values}) + "\n")
         output.flush()
 
-    began = time.monotonic()
+    new, sent = ["", ""], [0.0]
+
+    def emit(column: int, text: str) -> None:
+        new[column] += text
+        if time.monotonic() - sent[0] > FLUSH_SECONDS:
+            reply("text", texts=new)
+            new[:], sent[0] = ["", ""], time.monotonic()
+
     try:
         run, columns, sampling = from_request(request)
         engine.open(run)
         reply("loaded")
         began = time.monotonic()
-        answers = engine.ask(run, columns, sampling, lambda column, text: reply("text", column=column, text=text), cancel.is_set)
+        answers = engine.ask(run, columns, sampling, emit, cancel.is_set)
         reply("done", answers=[asdict(answer) for answer in answers], seconds=time.monotonic() - began, last=True)
     except UserError as error:
         reply("error", message=str(error), last=True)

@@ -123,6 +123,7 @@ def test_a_killed_chat_worker_is_said_and_the_next_question_works(tiny_server: S
     page.click("#ask")
     expect(page.locator("#chat-status")).to_contain_text("Both answered", timeout=60_000)
     page.reload()
+    expect(page.locator("#chat-with-it")).to_be_visible()
     page.click("#tabs button:has-text('3 Chat')")
     expect(page.locator("#chat-yours")).to_contain_text("storm boat")
     expect(page.locator("#chat-yours")).to_contain_text("lamp and sea")
