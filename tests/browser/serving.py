@@ -79,6 +79,7 @@ def shot(page: Page, name: str) -> None:
             page.screenshot(path=f"{SHOTS}/{name}-{width}-{scheme}.png", full_page=True)
     page.set_viewport_size({"width": 1280, "height": 900})
     page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(500)  # colours fade
 
 
 def serious(page: Page) -> list[str]:

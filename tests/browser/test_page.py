@@ -122,6 +122,7 @@ def test_a_killed_chat_worker_is_said_and_the_next_question_works(tiny_server: S
     page.fill("#question textarea", "storm boat")
     page.click("#ask")
     expect(page.locator("#chat-status")).to_contain_text("Both answered", timeout=60_000)
+    expect(page.locator("#ask")).to_be_visible()
     page.reload()
     expect(page.locator("#chat-with-it")).to_be_visible()
     page.click("#tabs button:has-text('3 Chat')")
