@@ -200,7 +200,7 @@ def recommended(model: BaseModel, method: str, preset: str, rows: int, held_out:
     parameters = model.dimensions.parameters()
     rate = 5e-4 if parameters < 1e9 else 2e-4 if parameters < 2e10 else 1e-4
     batch = 4 if rows < 200 else 8 if rows < 2000 else 16
-    steps_wanted = {"quick": 40, "balanced": 80, "thorough": 200}[preset]
+    steps_wanted = {"quick": 55, "balanced": 80, "thorough": 200}[preset]
     epochs_at_least = {"quick": 1, "balanced": 3, "thorough": 5}[preset] if rows < 5000 else 1
     epochs = min(10, max(epochs_at_least, round(steps_wanted * batch / max(1, rows))))
     return Recipe(

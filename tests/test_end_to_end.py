@@ -32,7 +32,8 @@ class Trained:
     result: dict
 
     def command(self, *words: str) -> subprocess.CompletedProcess:
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "QLORA_DEMO_HOME": str(self.home.path), "QLORA_DEMO_OFFLINE": "1", "QLORA_DEMO_DEVICE": "cpu"}
+        own = {"QLORA_DEMO_HOME": str(self.home.path), "QLORA_DEMO_OFFLINE": "1", "QLORA_DEMO_DEVICE": "cpu"}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), **own}
         return subprocess.run([sys.executable, "-m", "qlora_demo", *words], capture_output=True, text=True, env=environ, check=False)
 
 

@@ -9,9 +9,7 @@ import gradio as gr
 from qlora_demo.studio import LOCAL, RunView, Studio
 from qlora_demo.ui.guard import Updates
 from qlora_demo.ui.parts import button, heading, shown, text
-from qlora_demo.ui.shell import remembered
 from qlora_demo.ui.views_chat import (
-    EMPTY,
     LENGTHS,
     SAME,
     SUGGESTIONS,
@@ -65,8 +63,9 @@ class ChatTab:
         return [self.none, self.box, self.run, *columns, self.status, self.problem, self.instruction, self.other_instruction, self.put_back]
 
 
-def build() -> ChatTab:
-    parts: dict = {"kept": remembered(EMPTY, "chat"), "partial": gr.State([]), "asked": gr.State("")}
+def build(kept: gr.BrowserState) -> ChatTab:
+    """`kept` is made outside the tabs: a tab that was not opened yet has not read what the browser remembers."""
+    parts: dict = {"kept": kept, "partial": gr.State([]), "asked": gr.State("")}
     with gr.Column(elem_id="chat-none", elem_classes="qd-empty") as parts["none"]:
         text(NO_MODEL)
         parts["train_one"] = gr.Button("Train one, a few minutes", variant="primary", elem_id="train-one", elem_classes="qd-narrow")

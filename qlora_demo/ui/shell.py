@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.ui.parts import text
+from qlora_demo.ui.views_chat import EMPTY
 
 DATA, TRAIN, CHAT, MODELS = "data", "train", "chat", "models"
 SECRET = "what-the-browser-remembers"  # noqa: S105
@@ -15,7 +16,8 @@ SECRET = "what-the-browser-remembers"  # noqa: S105
 
 @dataclass(frozen=True)
 class Shell:
-    """`dataset_id` and `run_id` are kept in the browser, "" for none; `visited` is when this browser last opened the page.
+    """`dataset_id` and `run_id` are kept in the browser, "" for none; `visited` is when this browser last opened the page,
+    `chat` its conversation.
 
     `drawn` is the fingerprint of what the page shows, so that a tick redraws only what has changed.
     """
@@ -27,6 +29,7 @@ class Shell:
     dataset_id: gr.BrowserState
     run_id: gr.BrowserState
     visited: gr.BrowserState
+    chat: gr.BrowserState
     drawn: gr.State
 
 
@@ -38,13 +41,14 @@ def remembered(default: object, key: str) -> gr.BrowserState:
 def build_shell() -> Shell:
     """The top of the page. The header's text is set at every load."""
     dataset_id, run_id, visited = remembered("", "dataset"), remembered("", "run"), remembered(0.0, "visited")
+    chat = remembered(EMPTY, "chat")
     drawn = gr.State(())
     with gr.Row(elem_classes="qd-top"):
         header = text("", elem_id="header")
         show = gr.Button("Show", size="sm", scale=0, min_width=88, visible=False, elem_id="show-run")
     announcement = text("", elem_id="announcement", elem_classes="qd-unseen")
     message = text("", visible=False, elem_id="message")
-    return Shell(header, show, announcement, message, dataset_id, run_id, visited, drawn)
+    return Shell(header, show, announcement, message, dataset_id, run_id, visited, chat, drawn)
 
 
 LIVE_REGION = """() => {

@@ -121,6 +121,8 @@ def test_a_killed_chat_worker_is_said_and_the_next_question_works(tiny_server: S
     chat[0].kill()
     page.fill("#question textarea", "storm boat")
     page.click("#ask")
+    expect(page.locator("#chat-yours")).to_contain_text("storm boat")
+    expect(page.locator("#chat-status")).not_to_contain_text("Both answered")
     expect(page.locator("#chat-status")).to_contain_text("Both answered", timeout=60_000)
     expect(page.locator("#ask")).to_be_visible()
     page.reload()
