@@ -1,6 +1,6 @@
 """The main line with the bundled model: click to first loss, to finished, to the first words of both columns.
 
-Usage: python benchmarks/main_line.py [--method qlora] [--preset balanced]. Fetches the bundled model before the clock starts.
+Usage: python -m benchmarks.main_line [--method qlora] [--preset balanced]. Fetches the bundled model before the clock starts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From `python app.py` to a usable page, and the web process's memory. Usage: python benchmarks/startup.py [--times 3]"""
+"""From `python app.py` to a usable page, and the web process's memory. Usage: python -m benchmarks.startup [--times 3]"""
 
 from __future__ import annotations
 
