@@ -179,3 +179,18 @@ def test_nothing_of_the_home_is_served(tiny_server: Server, page: Page, tmp_path
         response = page.request.get(f"{tiny_server.url}/gradio_api/file={path}")
         assert response.status in (403, 404)
     assert page.request.get(f"{tiny_server.url}/monitoring/summary").status in (403, 404)
+
+
+def test_a_model_is_deleted_after_a_question(tiny_server: Server, page: Page, tmp_path: Path) -> None:
+    run = submit(tiny_server, tmp_path)
+    page.goto(tiny_server.url)
+    expect(page.locator("#chat-with-it")).to_be_visible(timeout=90_000)
+    page.click("#tabs button:has-text('My models')")
+    page.click("#delete-model")
+    expect(page.locator("#delete-question")).to_contain_text("Model, data and report go for good.")
+    page.click("#delete-no")
+    assert tiny_server.home.run(run).path.exists()
+    page.click("#delete-model")
+    page.click("#delete-yes")
+    expect(page.locator("#models-none")).to_be_visible()
+    assert not tiny_server.home.run(run).path.exists()
