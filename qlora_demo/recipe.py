@@ -124,8 +124,9 @@ class Recipe:
         for name, value, allowed in self._choices():
             if value not in allowed:
                 found.append(f"{name} must be one of {', '.join(allowed)}; it is {value!r}.")
+        values = self.to_json()
         for name, (low, high) in RANGES.items():
-            value = getattr(self, name)
+            value = values[name]
             if not low <= value <= high:
                 found.append(f"{name} must be from {low:g} to {high:g}; it is {value:g}.")
         if self.micro_batch_size > self.batch_size:

@@ -6,7 +6,7 @@ import hashlib
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from qlora_demo.catalogue import BaseModel
@@ -68,9 +68,9 @@ def _about(run_id: str, submission: Submission) -> dict[str, object]:
 def command(file: str, recipe: Recipe, name: str) -> str:
     """The command line that repeats a run; `file` is the name under which the data was uploaded."""
     words = ["python", "-m", "qlora_demo", "train", file, "--model", recipe.model, "--method", recipe.method, "--preset", recipe.preset]
-    for item in fields(recipe):
-        if item.name not in ("model", "method", "preset"):
-            words += ["--set", f"{item.name}={getattr(recipe, item.name)}"]
+    for setting, value in recipe.to_json().items():
+        if setting not in ("model", "method", "preset"):
+            words += ["--set", f"{setting}={value}"]
     return shlex.join([*words, "--name", name])
 
 
