@@ -68,7 +68,6 @@ class BaseModel:
     dimensions: Dimensions
     sha256: str = ""
     tier: str = ""
-    english_only: bool = False
     template_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def bundled(self) -> bool:
@@ -99,7 +98,6 @@ MODELS = (
         Dimensions(576, 30, 1536, 9, 3, 64, 49_152),
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         tier="cpu",
-        english_only=True,
     ),
     BaseModel(
         "Qwen/Qwen2.5-0.5B-Instruct",

@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -28,13 +28,13 @@ CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
 
 @dataclass(frozen=True)
 class Machine:
-    """`device` is "cpu" or "cuda"; `memory_bytes` is the card's or the machine's; the two flags say what is fast here."""
+    """`device` is "cpu" or "cuda"; `memory_bytes` is the card's or the machine's; `fast_4_bit` says whether QLoRA costs no time here;
+    `note` is for people."""
 
     device: str
     name: str
     cores: int
     memory_bytes: int
-    fast_16_bit: bool
     fast_4_bit: bool
     note: str = ""
 
@@ -56,12 +56,11 @@ def detect(settings: Settings) -> Machine:
     if gpu:
         probe = _torch_probe(settings.home_dir() / "hardware.json", gpu)
         if probe["cuda"]:
-            return Machine("cuda", gpu, os.cpu_count() or 1, _gpu_memory()[0], True, True)
+            return Machine("cuda", gpu, os.cpu_count() or 1, _gpu_memory()[0], True)
         note = f"This machine has a {gpu}, but the installed torch cannot use it (its driver may be too old). Training runs on the processor."
     flags = _cpu_flags()
-    fast_16 = bool(flags & {"avx512_bf16", "amx_bf16"})
     return Machine("cpu", _cpu_name(), len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1,
-                   psutil.virtual_memory().total, fast_16, "avx512f" in flags, note)
+                   psutil.virtual_memory().total, "avx512f" in flags, note)
 
 
 def _free_main_memory() -> int:
@@ -118,7 +117,3 @@ def _cpu_name() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor() or "CPU")
-
-
-def as_json(machine: Machine) -> dict[str, object]:
-    return asdict(machine)

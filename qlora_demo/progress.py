@@ -8,12 +8,13 @@ from typing import Any
 
 from qlora_demo.events import Event, latest_by_step
 
-PHASES = ("waiting", "getting", "loading", "fitting", "learning", "testing", "saving")
-
 
 @dataclass(frozen=True)
 class Progress:
-    """`points` and `held_out` are (step, loss). Figures that are not known yet are None."""
+    """`phase` is waiting, getting, loading, fitting, learning, testing or saving; `points` and `held_out` are (step, loss).
+
+    Figures that are not known yet are None.
+    """
 
     phase: str = "waiting"
     seen: float = 0.0

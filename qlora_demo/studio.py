@@ -216,10 +216,10 @@ class Studio:
         return recommended(model, method or self.default_method()[0], preset, len(dataset.rows) - held_out, held_out)
 
     def default_method(self) -> tuple[str, str]:
-        """(method, why)."""
+        """(method, why); the reason begins with what should be known of this machine, such as a card that cannot be used."""
         if self.machine.fast_4_bit:
-            return "qlora", "Recommended here: it needs the least memory."
-        return "lora", "Recommended here: this processor unpacks a 4-bit model slowly."
+            return "qlora", f"{self.machine.note} Recommended here: it needs the least memory.".strip()
+        return "lora", f"{self.machine.note} Recommended here: this processor unpacks a 4-bit model slowly.".strip()
 
     def forecast(self, owner: str, dataset_id: str, recipe: Recipe) -> Forecast:
         """Memory by arithmetic, time from the last run of the same model here, else by arithmetic."""
@@ -249,7 +249,7 @@ class Studio:
         recipe.validate()
         model = find_model(recipe.model)
         forecast = self.forecast(owner, dataset_id, recipe)
-        if not forecast.fits and model.dimensions.parameters() > 1e9:
+        if not forecast.fits:
             raise BusyError(
                 f"This needs about {forecast.memory_bytes / 1e9:.1f} GB of memory; {forecast.free_bytes / 1e9:.1f} GB are free. "
                 "Choose QLoRA or a smaller model."

@@ -141,6 +141,16 @@ def test_qlora_is_preselected_where_4_bit_is_fast_and_lora_elsewhere(studio: Stu
     studio.machine = replace(studio.machine, fast_4_bit=False)
     method, why = studio.default_method()
     assert method == "lora" and "slowly" in why
+    studio.machine = replace(studio.machine, note="This machine has a card that torch cannot use.")
+    assert studio.default_method()[1].startswith("This machine has a card that torch cannot use.")
+
+
+def test_what_does_not_fit_is_refused_with_both_figures(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    recipe = replace(studio.recommend(LOCAL, dataset), batch_size=256, micro_batch_size=256, rank=256, model="Qwen/Qwen3-32B")
+    with pytest.raises(BusyError, match=r"This needs about [0-9.]+ GB of memory; [0-9.]+ GB are free\. Choose QLoRA or a smaller model\."):
+        studio.submit(LOCAL, dataset, recipe, "x")
+    assert studio.runs(LOCAL) == []
 
 
 def test_run_json_can_rebuild_a_ledger_row(studio: Studio, csv: Path) -> None:

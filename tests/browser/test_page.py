@@ -173,6 +173,15 @@ def test_method_cards_move_with_tab_and_are_chosen_with_space(tiny_server: Serve
     expect(lora).to_be_checked()
 
 
+def test_the_running_server_has_no_torch(tiny_server: Server, page: Page) -> None:
+    page.goto(tiny_server.url)
+    page.click("#example-character")
+    page.click("#to-training")
+    expect(page.locator("#start-training")).to_be_enabled()
+    loaded = {Path(region.path).name for region in psutil.Process(tiny_server.process.pid).memory_maps()}
+    assert not {name for name in loaded if name.startswith(("libtorch", "libbitsandbytes"))}
+
+
 def test_nothing_of_the_home_is_served(tiny_server: Server, page: Page, tmp_path: Path) -> None:
     run = submit(tiny_server, tmp_path)
     for path in (tiny_server.home.ledger, tiny_server.home.run(run).run_json):
