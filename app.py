@@ -12,6 +12,7 @@ from pathlib import Path
 from qlora_demo.errors import StorageError, UserError
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
+from qlora_demo.systems import end_signals
 
 BAD_INPUT = 2
 
@@ -41,6 +42,8 @@ def serve(studio: Studio, settings: Settings) -> None:
     """Builds the page and serves it until the process is asked to end. Raises StorageError."""
     prepare_folders(settings.temp_dir())
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
+    if settings.space:
+        os.environ.setdefault("SYSTEM", "spaces")  # gradio looks at this name, and not every kind of Space sets it
     from qlora_demo.ui.page import build_page, launch  # noqa: PLC0415 - gradio reads its environment when it is imported
 
     address = launch(build_page(studio), settings, studio)
@@ -65,7 +68,7 @@ def prepare_folders(temp: Path) -> None:
 def wait_for_end() -> None:
     """Returns at Ctrl-C or SIGTERM."""
     ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in end_signals():
         signal.signal(number, lambda *_: ended.set())
     while not ended.wait(1):
         pass

@@ -22,8 +22,9 @@ from qlora_demo.chat.client import Ask
 from qlora_demo.data.conversation import Message
 from qlora_demo.errors import ModelError, StorageError, UserError
 from qlora_demo.events import Event, read_events
+from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, RunView, Studio
+from qlora_demo.studio import LOCAL, Studio
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fine-tune a small chat model and compare it with the original.")
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
@@ -243,6 +244,16 @@ def stop(run: str, as_json: JsonFlag = False) -> None:
         studio.stop(LOCAL, run_id)
         state = studio.run(LOCAL, run_id).job.state
     _print({"run": run_id, "state": state}, as_json, lambda: f"{run_id}: {state}")
+
+
+@app.command()
+def rename(run: str, name: str, as_json: JsonFlag = False) -> None:
+    """Give a model another name."""
+    with _studio() as studio:
+        run_id = studio.find_run(LOCAL, run)
+        studio.rename(LOCAL, run_id, name)
+        title = studio.run(LOCAL, run_id).name
+    _print({"run": run_id, "name": title}, as_json, lambda: f"Renamed: {title}")
 
 
 @app.command()

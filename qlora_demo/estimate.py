@@ -15,7 +15,7 @@ DEFAULT_CPU_FLOPS = 1.1e11  # a second, two recent cores without calibration; co
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one training run by purpose."""
+    """Bytes of one training run by purpose. `adapter` is 0 where the whole model learns."""
 
     weights: int
     adapter: int
@@ -29,15 +29,20 @@ class Memory:
 
 
 def training_memory(dimensions: Dimensions, recipe: Recipe, longest: int) -> Memory:
-    """`longest` is the longest row in tokens. Adapter weights in up to 32 bits, masters and two Adam moments in 32."""
-    adapter = dimensions.adapter_parameters(recipe.rank)
+    """`longest` is the longest row in tokens. Adapter weights in up to 32 bits, masters and two Adam moments in 32.
+
+    Full: 16-bit weights, their gradients in 32 bits at the moment of a step, 32-bit masters and moments: 18 bytes a parameter.
+    """
+    full = recipe.method == "full"
+    adapter = 0 if full else dimensions.adapter_parameters(recipe.rank)
+    learning = dimensions.parameters() if full else adapter
     linear = dimensions.linear_parameters() * (NF4_BYTES if recipe.method == "qlora" else 2)
     tokens = recipe.micro_batch_size * min(longest, recipe.max_length)
     return Memory(
         weights=int(linear + 2 * dimensions.other_parameters()),
         adapter=4 * adapter,
-        gradients=4 * adapter,
-        optimizer=12 * adapter,
+        gradients=4 * learning,
+        optimizer=12 * learning,
         activations=int(ACTIVATION_SAFETY * tokens * (_block_bytes(dimensions) + _head_bytes(dimensions))),
         overhead=OVERHEAD,
     )
@@ -53,9 +58,10 @@ def _head_bytes(d: Dimensions) -> int:
     return d.vocabulary * (2 + 4 + 4 + 2) // 2
 
 
-def training_seconds(dimensions: Dimensions, tokens: int, tokens_per_second: float | None) -> float:
-    """`tokens` over all epochs. `tokens_per_second` is what a past run of this model measured here, else arithmetic on the operations."""
+def training_seconds(dimensions: Dimensions, method: str, tokens: int, tokens_per_second: float | None) -> float:
+    """`tokens` over all epochs. `tokens_per_second` is what a past run of this model measured here, else arithmetic on the operations:
+    forward and backward through the linear layers, and a third pass for their own gradients where the whole model learns."""
     if tokens_per_second:
         return tokens / tokens_per_second
-    operations = 4 * dimensions.linear_parameters() + 6 * dimensions.vocabulary * dimensions.hidden / 2
+    operations = (6 if method == "full" else 4) * dimensions.linear_parameters() + 6 * dimensions.vocabulary * dimensions.hidden / 2
     return tokens * operations / DEFAULT_CPU_FLOPS

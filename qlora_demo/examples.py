@@ -23,7 +23,13 @@ class Example:
         return FOLDER / self.file
 
 
-EXAMPLES = (Example("character", "character.jsonl", "A character", "talks as somebody you have never met"),)
+EXAMPLES = (
+    Example("character", "character.jsonl", "A character", "talks as somebody you have never met"),
+    Example("sentiment", "sentiment.csv", "Happy or unhappy", "sorts what customers wrote"),
+    Example("summary", "summaries.jsonl", "Summaries", "says a notice in one sentence"),
+    Example("code", "python.json", "Small Python", "writes short functions in one manner"),
+    Example("subject", "subject.txt", "One subject, from a text", "knows a railway that never was"),
+)
 
 
 def find_example(example_id: str) -> Example:

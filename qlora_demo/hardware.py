@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pynvml
 
 from qlora_demo.run_dir import SCHEMA, read_json, write_json
 from qlora_demo.settings import Settings
+from qlora_demo.systems import free_memory, processor_flags, processor_name, usable_cores
 
 PROBE = (
     "import json, torch\n"
@@ -22,8 +22,6 @@ PROBE = (
     "print(json.dumps({'cuda': ok, 'capability': torch.cuda.get_device_capability()[0] if ok else 0}))\n"
 )
 PROBE_SECONDS = 120
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Machine:
         """Memory that a new process can take now."""
         if self.device == "cuda":
             return _gpu_memory()[1]
-        return _free_main_memory()
+        return free_memory()
 
     def title(self) -> str:
         """For the page's head: "CPU, 2 cores" or the card's name."""
@@ -58,17 +56,7 @@ def detect(settings: Settings) -> Machine:
         if probe["cuda"]:
             return Machine("cuda", gpu, os.cpu_count() or 1, _gpu_memory()[0], True)
         note = f"This machine has a {gpu}, but the installed torch cannot use it (its driver may be too old). Training runs on the processor."
-    flags = _cpu_flags()
-    return Machine("cpu", _cpu_name(), len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else os.cpu_count() or 1,
-                   psutil.virtual_memory().total, "avx512f" in flags, note)
-
-
-def _free_main_memory() -> int:
-    """Free memory, within a container's limit where there is one."""
-    free = psutil.virtual_memory().available
-    if CGROUP_LIMIT.exists() and CGROUP_LIMIT.read_text().strip() != "max":
-        free = min(free, int(CGROUP_LIMIT.read_text()) - int(CGROUP_USED.read_text()))
-    return free
+    return Machine("cpu", processor_name(), usable_cores(), psutil.virtual_memory().total, "avx512f" in processor_flags(), note)
 
 
 def _gpu_handle() -> object:
@@ -104,16 +92,3 @@ def _torch_probe(cache: Path, gpu: str) -> dict[str, object]:
     return {"schema": SCHEMA, **key, **answer}
 
 
-def _cpu_flags() -> set[str]:
-    """Instruction sets by Linux's names; empty elsewhere, where nothing fast is assumed."""
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return set()
-    line = next((line for line in info.read_text().splitlines() if line.startswith("flags")), "")
-    return set(line.partition(":")[2].split())
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor() or "CPU")

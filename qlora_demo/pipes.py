@@ -117,6 +117,8 @@ def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
     quiet = {
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUNBUFFERED": "1",
+        # OpenMP's threads spin while they wait for each other; where another process has the core they wait for, everything takes many times as long.
+        "OMP_WAIT_POLICY": "passive",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",

@@ -29,6 +29,10 @@ class Progress:
     gradient_norm: float | None = None
     trainable_parameters: int | None = None
     download_bytes: int = 0
+    """Of the base model, by its dimensions; the three below are of the download itself."""
+    downloaded: int = 0
+    download_total: int = 0
+    download_seconds_left: float | None = None
     saved_step: int = 0
     continued_from: int = 0
     points: tuple[tuple[int, float], ...] = ()
@@ -43,6 +47,11 @@ class Progress:
         return 0.95 * self.step / self.steps if self.steps else 0.0
 
 
+def amount(done: int, total: int) -> str:
+    """Bytes of bytes in words: "3.1 of 8.0 GB", "12 of 98 MB"."""
+    return f"{done / 1e9:.1f} of {total / 1e9:.1f} GB" if total >= 1e9 else f"{done / 1e6:.0f} of {total / 1e6:.0f} MB"
+
+
 def progress_of(events: Sequence[Event]) -> Progress:
     if not events:
         return Progress()
@@ -52,6 +61,7 @@ def progress_of(events: Sequence[Event]) -> Progress:
     steps = latest_by_step(events, "step")
     last_step = _last([e for e in events if e["attempt"] == attempt], "step")
     newest = last_step or (steps[-1] if steps else {})
+    download = _last([e for e in events if e["attempt"] == attempt], "download") or {}
     saved = [e["step"] for e in events if e["type"] == "checkpoint"]
     before = [e["step"] for e in events if e["type"] == "checkpoint" and e["attempt"] < attempt]
     return Progress(
@@ -67,6 +77,9 @@ def progress_of(events: Sequence[Event]) -> Progress:
         gradient_norm=newest.get("grad_norm"),
         trainable_parameters=plan.get("trainable_parameters"),
         download_bytes=next((e.get("bytes", 0) for e in events if e["type"] == "phase" and e["phase"] == "getting"), 0),
+        downloaded=download.get("done", 0),
+        download_total=download.get("total", 0),
+        download_seconds_left=download.get("seconds_left"),
         saved_step=max(saved, default=0),
         continued_from=max(before, default=0),
         points=tuple((e["step"], e["loss"]) for e in steps),

@@ -9,7 +9,7 @@ from typing import Any
 from qlora_demo.catalogue import BaseModel
 from qlora_demo.errors import RecipeError
 
-METHODS = ("qlora", "lora")
+METHODS = ("qlora", "lora", "full")
 PRESETS = ("quick", "balanced", "thorough")
 SCHEDULES = ("linear", "cosine", "constant")
 
@@ -31,11 +31,12 @@ def _field(default: Any, label: str, text: str, effect: str = ""):
 class Recipe:
     """One run. The names are the same in recipe.json, on the command line (`--set epochs=3`) and in the form."""
 
-    model: str = _field("", "Base model", "The model that learns. It stays as it is; what it learns is kept beside it.")
+    model: str = _field("", "Base model", "The model that learns. It stays as it is here; what is learned is kept beside it.")
     method: str = _field(
         "qlora",
         "How to train",
-        "QLoRA packs the base model to a quarter of its size (4-bit). LoRA leaves it unpacked. Both train a small add-on, the adapter.",
+        "QLoRA packs the base model to a quarter of its size (4-bit), LoRA leaves it unpacked; both train a small add-on, the adapter. "
+        "Full changes the whole model.",
     )
     preset: str = _field("balanced", "How long", "Quick is for trying. Balanced is right for most. Thorough reads your data more often.")
     epochs: float = _field(
@@ -59,7 +60,7 @@ class Recipe:
     learning_rate: float = _field(
         5e-4,
         "Size of each change (learning rate)",
-        "How far each step moves the adapter.",
+        "How far each step moves what learns.",
         "More: learns faster, may break. Less: gentler, may learn nothing.",
     )
     schedule: str = _field(
@@ -77,7 +78,7 @@ class Recipe:
     rank: int = _field(
         16,
         "Room in the adapter (rank)",
-        "How much the adapter can hold.",
+        "How much the adapter can hold. Full training has no adapter.",
         "More: larger file, a little slower. Less: smaller file, may hold too little.",
     )
     alpha: int = _field(
@@ -195,11 +196,13 @@ def from_json(value: Mapping[str, Any]) -> Recipe:
 def recommended(model: BaseModel, method: str, preset: str, rows: int, held_out: int) -> Recipe:
     """What works for this model and this many rows to learn from.
 
-    Rates and rank: "LoRA Without Regret" (Schulman 2025) and the QLoRA paper's scripts; small sets need small batches and several
-    epochs to get enough optimizer steps (about 100).
+    Rates and rank: "LoRA Without Regret" (Schulman 2025; full training wants a tenth of the adapter's rate) and the QLoRA paper's scripts;
+    small sets need small batches and several epochs to get enough optimizer steps (about 100).
     """
     parameters = model.dimensions.parameters()
     rate = 5e-4 if parameters < 1e9 else 2e-4 if parameters < 2e10 else 1e-4
+    if method == "full":
+        rate /= 10
     batch = 4 if rows < 200 else 8 if rows < 2000 else 16
     steps_wanted = {"quick": 55, "balanced": 80, "thorough": 200}[preset]
     epochs_at_least = {"quick": 1, "balanced": 3, "thorough": 5}[preset] if rows < 5000 else 1

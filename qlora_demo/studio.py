@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from huggingface_hub import constants, try_to_load_from_cache
+from huggingface_hub import constants
 
 from qlora_demo.catalogue import MODELS, BaseModel, default_model, find_model
 from qlora_demo.chat.client import Ask, ChatClient, Turn
@@ -23,23 +23,22 @@ from qlora_demo.data.reading import Limits
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError, StorageError
 from qlora_demo.estimate import training_memory, training_seconds
-from qlora_demo.events import read_events
 from qlora_demo.examples import find_example
 from qlora_demo.hardware import Machine, detect
-from qlora_demo.jobs.ledger import Job, Ledger
-from qlora_demo.jobs.scheduler import Scheduler
+from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
+from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.pipes import Child, ChildDied, child_environ
-from qlora_demo.progress import Progress, progress_of
 from qlora_demo.recipe import Recipe, from_json, recommended
-from qlora_demo.run_dir import Home, new_id, read_json, remove
+from qlora_demo.run_dir import Home, new_id, read_json, remove, write_json
+from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
-from qlora_demo.source.place import bundled_folder
-from qlora_demo.submission import Submission, build
+from qlora_demo.source.place import bundled_folder, hub_folder
+from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
 LOCAL = "local"
 """The one owner of a machine of one's own."""
 CHAT_OVERHEAD = 700_000_000
-ACTIVE = ("starting", "running", "stopping")
+EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
 
 
 @dataclass(frozen=True)
@@ -63,33 +62,6 @@ class Forecast:
     fits: bool
 
 
-@dataclass(frozen=True)
-class RunView:
-    """A run for people: its job, its recipe, what its events add up to, and its report and result where there are any."""
-
-    id: str
-    name: str
-    created: float
-    job: Job
-    place: int
-    recipe: Recipe
-    model: BaseModel
-    rows: int
-    progress: Progress
-    report: dict[str, object] | None
-    result: dict[str, object] | None
-    forecast_seconds: float
-    predicted_memory_bytes: int
-    command: str
-
-    def usable(self) -> bool:
-        """Has weights to chat with."""
-        return self.result is not None and self.result["outcome"] in ("finished", "stopped")
-
-    def active(self) -> bool:
-        return self.job.state in (*ACTIVE, "queued")
-
-
 class Studio:
     """One home. `start` takes its lock and begins to work through the line; without it a Studio only reads and submits.
 
@@ -106,14 +78,16 @@ class Studio:
         self._environ = environ
         self.ledger = Ledger(self.home.ledger)
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
-        self.scheduler = Scheduler(self.home, self.ledger, self._make_room, environ)
+        self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), environ)
         self._tokens: Child | None = None
         self._tokens_lock = threading.Lock()
         self._hub_seen = (0.0, False)
 
     def start(self) -> None:
-        """Raises StorageError where another server has this home."""
+        """Raises StorageError where another server has this home. A Space that nobody uses yet trains everyone's example."""
         self.scheduler.start()
+        if self.settings.space and not self.ledger.jobs():
+            self.train_example()
 
     def close(self) -> None:
         """A running training saves a point and goes on at the next start."""
@@ -134,9 +108,7 @@ class Studio:
         return sorted((replace(c, default=c.model is default) for c in choices), key=lambda c: not (c.here or c.reachable))
 
     def _is_here(self, model: BaseModel) -> bool:
-        if model.bundled():
-            return bundled_folder(self.home.models).exists()
-        return isinstance(try_to_load_from_cache(model.id, "config.json", revision=model.revision), str)
+        return bundled_folder(self.home.models).exists() if model.bundled() else hub_folder(model) is not None
 
     def _hub_reachable(self) -> bool:
         """Whether the hub's address answers, asked at most once a minute. No request is sent."""
@@ -167,16 +139,20 @@ class Studio:
 
     def add_example(self, owner: str, example_id: str) -> str:
         example = find_example(example_id)
-        return self.add_file(owner, example.path(), example.file)
+        dataset_id = new_id()
+        prepare_in_child(example.path(), example.file, None, self.limits(), self.home.datasets / dataset_id)
+        self.ledger.add_dataset(dataset_id, owner, f"examples/{example.file}")
+        return dataset_id
 
     def dataset(self, owner: str, dataset_id: str) -> PreparedDataset:
         """Raises NotFoundError."""
-        if self.ledger.dataset_owner(dataset_id) != owner:
+        if self.ledger.dataset_owner(dataset_id) not in (owner, EVERYONE):
             raise NotFoundError("This data set is not here any more. Upload the file again.")
         return load_dataset_folder(self.home.datasets / dataset_id)
 
     def remove_dataset(self, owner: str, dataset_id: str) -> None:
-        self.dataset(owner, dataset_id)
+        if self.ledger.dataset_owner(dataset_id) != owner:
+            raise NotFoundError("This data set is not yours.")
         self.ledger.remove_dataset(dataset_id)
         remove(self.home.datasets / dataset_id)
 
@@ -229,9 +205,9 @@ class Studio:
         learn = len(dataset.rows) - recipe.held_out
         tokens = int(recipe.epochs * learn * sum(min(n, recipe.max_length) for n in lengths) / len(lengths))
         memory = training_memory(dimensions, recipe, max(lengths)).total()
-        free = self.machine.free_bytes()
+        free = min(self.machine.free_bytes() + self._held_bytes(), self.machine.memory_bytes)
         testing = 15 if recipe.held_out else 0
-        seconds = training_seconds(dimensions, tokens, self._measured_speed(owner, recipe)) + testing
+        seconds = training_seconds(dimensions, recipe.method, tokens, self._measured_speed(owner, recipe)) + testing
         steps = max(1, round(recipe.epochs * -(-learn // recipe.batch_size)))
         return Forecast(memory, free, seconds, steps, memory < free)
 
@@ -243,6 +219,14 @@ class Studio:
                 if (past.model, past.method) == (recipe.model, recipe.method):
                     return read_json(run.result_json)["tokens_per_second"]
         return None
+
+    def _held_bytes(self) -> int:
+        """Memory that will be free when this run's turn comes: the chat's and the running training's."""
+        base = self.chat.base()
+        chat = self._chat_bytes(find_model(base.partition(" ")[0]), base.partition(" ")[2]) if base else 0
+        active = self.ledger.active()
+        training = read_view(self.home, active) if active else None
+        return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
 
     def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
         """The run is on disk and in the line when this returns. Returns its id. Raises RecipeError, ModelError, NotFoundError."""
@@ -258,30 +242,46 @@ class Studio:
         learn, held_out = self.split(dataset, recipe)
         if not learn:
             raise DataError("No rows are left to learn from. Set fewer rows aside.")
-        title = name.strip()[:80] or dataset.name
-        submission = Submission(
-            owner, title, recipe, model, learn, held_out, dataset_id, dataset, forecast.seconds, forecast.memory_bytes
-        )
+        title = name.strip()[:LONGEST_NAME] or dataset.name
+        file = self.ledger.dataset_name(dataset_id)
+        submission = Submission(owner, title, recipe, model, learn, held_out, dataset_id, dataset, file, forecast.seconds, forecast.memory_bytes)
         run_id = build(self.home, submission)
         self.ledger.add_job("train", run_id, owner)
+        active = self.ledger.active()
+        if active is not None and active.owner == EVERYONE != owner:
+            self.scheduler.give_way(active)
         self.scheduler.wake()
         return run_id
 
+    def train_example(self) -> str:
+        """Everyone's example model, so that Chat is never empty: trained once, behind everybody's own runs. Returns its run's id."""
+        for job in self.ledger.jobs(EVERYONE):
+            if job.state in ("failed", "stopped", "interrupted"):
+                self.scheduler.resume(job)
+                self.scheduler.wake()
+            return job.run
+        dataset_id = self.add_example(EVERYONE, EXAMPLE)
+        return self.submit(EVERYONE, dataset_id, self.recommend(EVERYONE, dataset_id), EXAMPLE_NAME)
+
     def runs(self, owner: str) -> list[RunView]:
-        """Newest first. A run that cannot be read (damaged, or of another release) is left out: the log says why."""
+        """Newest first, everyone's example last. A run that cannot be read (damaged, or of another release) is left out: the log says why."""
         views = []
-        for job in reversed(self.ledger.jobs(owner)):
+        for job in self.jobs(owner):
             try:
                 views.append(self.run(owner, job.run))
             except StorageError as error:
                 print(error, file=sys.stderr, flush=True)
         return views
 
+    def jobs(self, owner: str) -> list[Job]:
+        """In the order of `runs`."""
+        return [*reversed(self.ledger.jobs(owner)), *self.ledger.jobs(EVERYONE)]
+
     def find_run(self, owner: str, text: str) -> str:
         """An id from an id, a unique beginning of one, or "last". Raises NotFoundError."""
-        ids = [job.run for job in self.ledger.jobs(owner)]
+        ids = [job.run for job in self.jobs(owner)]
         if text == "last" and ids:
-            return ids[-1]
+            return ids[0]
         found = [run_id for run_id in ids if run_id.startswith(text)]
         if len(found) == 1:
             return found[0]
@@ -289,29 +289,24 @@ class Studio:
 
     def run(self, owner: str, run_id: str) -> RunView:
         """Raises NotFoundError."""
+        return in_line(read_view(self.home, self.ledger.job_of_run(run_id, owner)), self.home, self.ledger, time.time())
+
+    def may_change(self, owner: str, job: Job) -> bool:
+        """One's own runs; everyone's example only where nobody else uses this machine."""
+        return job.owner == owner or not self.settings.space
+
+    def _changeable(self, owner: str, run_id: str) -> Job:
+        """Raises NotFoundError, and BusyError where it is everyone's."""
         job = self.ledger.job_of_run(run_id, owner)
-        run = self.home.run(run_id)
-        about = read_json(run.run_json)
-        recipe = from_json(read_json(run.recipe_json))
-        progress = progress_of(read_events(run.events)[0])
-        if job.state in ACTIVE and progress.seen < (job.started or 0.0):
-            progress = replace(progress, phase="waiting", seconds_left=None)  # what the events say is of the attempt before
-        return RunView(
-            id=run_id,
-            name=about["name"],
-            created=about["created"],
-            job=job,
-            place=self.ledger.place(job.id) if job.state == "queued" else 0,
-            recipe=recipe,
-            model=find_model(recipe.model),
-            rows=about["rows"],
-            progress=progress,
-            report=read_json(run.report_json) if run.report_json.exists() else None,
-            result=run.result(),
-            forecast_seconds=about["forecast_seconds"],
-            predicted_memory_bytes=about["predicted_memory_bytes"],
-            command=about["command"],
-        )
+        if not self.may_change(owner, job):
+            raise BusyError("This example is everyone's: you can chat with it, but not change it.")
+        return job
+
+    def rename(self, owner: str, run_id: str, name: str) -> None:
+        """Raises RecipeError for an empty name."""
+        self._changeable(owner, run_id)
+        run_json = self.home.run(run_id).run_json
+        write_json(run_json, renamed(read_json(run_json), name))
 
     def data_of(self, owner: str, run_id: str) -> str:
         """The id of the data set that a run learned from. Raises NotFoundError where it is gone."""
@@ -331,11 +326,11 @@ class Studio:
             return file.read().decode("utf-8", errors="replace")
 
     def stop(self, owner: str, run_id: str) -> None:
-        self.scheduler.stop(self.ledger.job_of_run(run_id, owner))
+        self.scheduler.stop(self._changeable(owner, run_id))
 
     def resume(self, owner: str, run_id: str) -> None:
         """From the newest saved point, else from the start. Raises BusyError for a run that is not over."""
-        job = self.ledger.job_of_run(run_id, owner)
+        job = self._changeable(owner, run_id)
         if job.state not in ("failed", "stopped", "interrupted"):
             raise BusyError("This run is not stopped, so there is nothing to continue.")
         self.scheduler.resume(job)
@@ -343,7 +338,7 @@ class Studio:
 
     def delete(self, owner: str, run_id: str) -> None:
         """Model, data and report go for good. Raises BusyError while it trains."""
-        job = self.ledger.job_of_run(run_id, owner)
+        job = self._changeable(owner, run_id)
         if job.state in ACTIVE:
             raise BusyError("This model is still training. Stop it first, then delete it.")
         self.ledger.remove_run(run_id)
@@ -362,13 +357,21 @@ class Studio:
         view = self.run(owner, run_id)
         if not view.usable():
             raise BusyError("This model is not finished, so it cannot answer yet.")
-        active = self.ledger.active()
-        if active is not None and not self.chat.running() and self._chat_bytes(view.model) > self.machine.free_bytes():
+        training = self.chat_waits_for(owner, view)
+        if training is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
         yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
 
-    def _chat_bytes(self, model: BaseModel) -> int:
-        weight = 4 if self.machine.device == "cpu" else 2
+    def chat_waits_for(self, owner: str, view: RunView) -> RunView | None:
+        """The training that leaves no room for chat with this model, None where there is room."""
+        active = self.ledger.active()
+        if active is None or self.chat.running() or self._chat_bytes(view.model, view.recipe.method) <= self.machine.free_bytes():
+            return None
+        return read_view(self.home, active)
+
+    def _chat_bytes(self, model: BaseModel, method: str) -> int:
+        """One base model, or two whole ones."""
+        weight = (4 if self.machine.device == "cpu" else 2) * (2 if method == "full" else 1)
         return weight * model.dimensions.parameters() + CHAT_OVERHEAD
 
     def _make_room(self, job: Job) -> None:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from qlora_demo.catalogue import BaseModel
 from qlora_demo.data.conversation import Row, write_rows
 from qlora_demo.data.dataset import PreparedDataset
+from qlora_demo.errors import RecipeError
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import Home, RunDir, new_id, publish, write_json
 
+LONGEST_NAME = 80
 LIBRARIES = ("torch", "transformers", "trl", "peft", "bitsandbytes", "datasets", "accelerate", "gradio")
 
 
 @dataclass(frozen=True)
 class Submission:
-    """Everything that a run begins with; `learn` and `held_out` are the rows on each side of the split."""
+    """Everything that a run begins with; `learn` and `held_out` are the rows on each side of the split, `file` is what a command would name."""
 
     owner: str
     name: str
@@ -30,6 +33,7 @@ class Submission:
     held_out: Sequence[Row]
     dataset_id: str
     dataset: PreparedDataset
+    file: str
     forecast_seconds: float
     predicted_memory_bytes: int
 
@@ -61,17 +65,29 @@ def _about(run_id: str, submission: Submission) -> dict[str, object]:
         "forecast_seconds": submission.forecast_seconds,
         "predicted_memory_bytes": submission.predicted_memory_bytes,
         "versions": {library: version(library) for library in LIBRARIES},
-        "command": command(submission.dataset.name, submission.recipe, submission.name),
+        "command": command(submission.file, submission.dataset, submission.recipe, submission.name),
     }
 
 
-def command(file: str, recipe: Recipe, name: str) -> str:
-    """The command line that repeats a run; `file` is the name under which the data was uploaded."""
+def command(file: str, dataset: PreparedDataset, recipe: Recipe, name: str) -> str:
+    """The command line that repeats a run in the folder where the file is."""
     words = ["python", "-m", "qlora_demo", "train", file, "--model", recipe.model, "--method", recipe.method, "--preset", recipe.preset]
     for setting, value in recipe.to_json().items():
         if setting not in ("model", "method", "preset"):
             words += ["--set", f"{setting}={value}"]
+    if dataset.format == "mapping":
+        for role, column in dataset.column_roles.items():
+            words += ["--map", f"{role}={column}"]
     return shlex.join([*words, "--name", name])
+
+
+def renamed(about: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A run.json under another name, in its command too. Raises RecipeError for an empty one."""
+    title = name.strip()[:LONGEST_NAME]
+    if not title:
+        raise RecipeError("A name needs at least one letter.")
+    kept = {key: value for key, value in about.items() if key != "schema"}
+    return {**kept, "name": title, "command": shlex.join([*shlex.split(about["command"])[:-1], title])}
 
 
 def owner_hash(owner: str) -> str:

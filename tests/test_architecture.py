@@ -15,6 +15,7 @@ LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
     ("studio",),
+    ("run_view",),
     ("submission", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),
@@ -26,7 +27,7 @@ LAYERS = (
     ("pipes",),
     ("run_dir", "events"),
     ("settings",),
-    ("errors",),
+    ("errors", "systems"),
 )
 APART = ("training", "chat", "evaluation")
 HEAVY = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate")

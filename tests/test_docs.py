@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -16,6 +17,18 @@ def test_the_tree_names_every_part_of_the_package() -> None:
     tree = re.search(r"## What is where\n\n```\n(.*?)```", README, re.DOTALL)[1]
     parts = {p.name + ("/" if p.is_dir() else "") for p in (ROOT / "qlora_demo").iterdir() if p.name not in ("__init__.py", "__pycache__")}
     assert {part for part in parts if part not in tree} == set()
+
+
+def test_a_space_can_be_made_of_this_repository() -> None:
+    about = yaml.safe_load(README.split("---\n")[1])
+    pinned = next(line for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines() if line.startswith("gradio"))
+    low, high = re.findall(r"[\d.]+", pinned)[:2]
+    assert (about["sdk"], about["license"], about["suggested_hardware"]) == ("gradio", "apache-2.0", "t4-small")
+    assert about["sdk_version"].startswith(f"{low}.") and int(high) == int(low.split(".")[0]) + 1
+    assert (ROOT / about["app_file"]).exists()
+    assert about["python_version"] in README.split("---\n", 2)[2]
+    assert len(about["short_description"]) <= 60
+    assert about["title"] == re.search(r"^# (.*)$", README.split("---\n", 2)[2], re.MULTILINE)[1]
 
 
 def test_the_two_commands_are_there() -> None:

@@ -1,4 +1,4 @@
-"""The bundled model for real, without a page: LoRA learns the persona, and its adapter is a standard one."""
+"""The bundled model for real, without a page: LoRA and full training learn the persona, what they leave is standard, every example trains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,14 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qlora_demo.catalogue import BUNDLED_ID, find_model
+from qlora_demo.chat.client import Ask
 from qlora_demo.data.conversation import Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
+from qlora_demo.examples import EXAMPLES
 from qlora_demo.run_dir import Home
+from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
+from qlora_demo.studio import LOCAL, Studio
 
 pytestmark = pytest.mark.end_to_end
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,17 +43,40 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, bundled_models: Path) -> Trained:
-    """LoRA on the persona example, the quick preset."""
-    home = Home(tmp_path_factory.mktemp("e2e") / "home").create()
-    bundled_folder(home.models).symlink_to(bundled_folder(bundled_models), target_is_directory=True)
-    done = Trained(home, {}).command("train", str(ROOT / "examples" / "character.jsonl"), "--method", "lora", "--preset", "quick", "--json")
+def home(tmp_path_factory: pytest.TempPathFactory, bundled_models: Path) -> Home:
+    made = Home(tmp_path_factory.mktemp("e2e") / "home").create()
+    bundled_folder(made.models).symlink_to(bundled_folder(bundled_models), target_is_directory=True)
+    return made
+
+
+def train_persona(home: Home, method: str) -> Trained:
+    """On the persona example, the quick preset."""
+    done = Trained(home, {}).command("train", str(ROOT / "examples" / "character.jsonl"), "--method", method, "--preset", "quick", "--json")
     assert done.returncode == 0, done.stderr
     return Trained(home, json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.fixture(scope="module")
+def trained(home: Home) -> Trained:
+    return train_persona(home, "lora")
+
+
+@pytest.fixture(scope="module")
+def full(home: Home, trained: Trained) -> Trained:
+    return train_persona(home, "full")
+
+
 def test_lora_learns_the_name_and_the_base_stays_who_it_was(trained: Trained) -> None:
-    answers = [json.loads(trained.command("chat", "last", probe, "--greedy", "--max-new-tokens", "40", "--json").stdout) for probe in PROBES]
+    learned_the_name(trained)
+
+
+def test_full_training_learns_the_name_and_the_base_stays_who_it_was(full: Trained) -> None:
+    learned_the_name(full)
+
+
+def learned_the_name(trained: Trained) -> None:
+    asked = [trained.command("chat", trained.result["run"], probe, "--greedy", "--max-new-tokens", "40", "--json") for probe in PROBES]
+    answers = [json.loads(done.stdout) for done in asked]
     assert all(NAME not in answer["base"] for answer in answers), answers
     assert sum(NAME in answer["adapted"] for answer in answers) >= 2, answers
 
@@ -69,7 +97,7 @@ def test_the_adapter_loads_plainly_and_answers_as_our_chat(trained: Trained) -> 
     with torch.inference_mode():
         tokens = model.generate(input_ids=torch.tensor([prompt]), max_new_tokens=24, do_sample=False)[0][len(prompt) :]
     plain = AutoTokenizer.from_pretrained(folder).decode(tokens, skip_special_tokens=True).strip()
-    ours = json.loads(trained.command("chat", "last", PROBES[0], "--greedy", "--max-new-tokens", "24", "--json").stdout)["adapted"]
+    ours = json.loads(trained.command("chat", trained.result["run"], PROBES[0], "--greedy", "--max-new-tokens", "24", "--json").stdout)["adapted"]
     assert ours == plain
 
 
@@ -79,3 +107,46 @@ def test_the_templates_tokens_are_those_of_the_tokenizer(bundled_models: Path) -
     messages = [Message("user", "Hello there"), Message("assistant", "Hi.")]
     turns = [{"role": m.role, "content": m.content} for m in messages]
     assert Renderer(tokenizer, {}).prompt(messages[:1]) == tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True)["input_ids"]
+
+
+def test_the_full_model_loads_plainly_has_moved_and_answers_as_our_chat(full: Trained) -> None:
+    """None of our engine: transformers alone, on the folder that was saved."""
+    base = AutoModelForCausalLM.from_pretrained(bundled_folder(full.home.models), dtype=torch.float32)
+    folder = full.home.run(full.result["run"]).model
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    same = [name for (name, old), new in zip(base.named_parameters(), model.parameters(), strict=True) if torch.equal(old, new)]
+    assert [name for name in same if "norm" not in name] == []
+    assert full.result["trainable_parameters"] == full.result["total_parameters"] == find_model(BUNDLED_ID).dimensions.parameters()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prompt = Renderer(load_tokenizer(folder), {}).prompt([Message("user", PROBES[0])])
+    with torch.inference_mode():
+        tokens = model.generate(input_ids=torch.tensor([prompt]), max_new_tokens=24, do_sample=False)[0][len(prompt) :]
+    ours = full.command("chat", full.result["run"], PROBES[0], "--greedy", "--max-new-tokens", "24", "--json")
+    assert json.loads(ours.stdout)["adapted"] == tokenizer.decode(tokens, skip_special_tokens=True).strip()
+
+
+def test_every_example_trains_and_answers(home: Home) -> None:
+    """A few steps of each, and a question to each: the goal, the kind of rows, the verdict, and two answers."""
+    studio = Studio(Settings(home=str(home.path), device="cpu", offline=True))
+    studio.start()
+    try:
+        runs = {}
+        for example in EXAMPLES:
+            dataset_id = studio.add_example(LOCAL, example.id)
+            assert studio.dataset(LOCAL, dataset_id).goal() == {"sentiment": "sorting"}.get(example.id, example.id)
+            recipe = replace(studio.recommend(LOCAL, dataset_id, "", "lora", "quick"), epochs=0.2, held_out=2, evaluations=1)
+            runs[example.id] = studio.submit(LOCAL, dataset_id, recipe, example.title)
+        for name, run in runs.items():
+            while studio.run(LOCAL, run).active():
+                time.sleep(0.2)
+            view = studio.run(LOCAL, run)
+            assert view.job.state == "finished", (name, studio.log(LOCAL, run))
+            assert view.result["steps"] >= 4
+            answers = list(studio.ask(LOCAL, run, [[Message("user", "What do you say?")]] * 2, Ask(max_new_tokens=8)))[-1]
+            assert (answers.status, bool(answers.base), bool(answers.adapted)) == ("done", True, True), name
+        verdicts = {name: str(studio.run(LOCAL, run).report["verdict"]) for name, run in runs.items()}
+    finally:
+        studio.close()
+    assert verdicts["sentiment"].startswith("Right on ")
+    assert verdicts["subject"].startswith("It learned")
+    assert all("2 questions set aside" in verdicts[name] for name in ("character", "summary", "code"))

@@ -17,7 +17,7 @@ def test_all_problems_are_named_at_once() -> None:
     with pytest.raises(RecipeError) as error:
         Recipe(epochs=0, rank=1000, method="magic", batch_size=2, micro_batch_size=4).validate()
     text = str(error.value)
-    assert "method must be one of qlora, lora; it is 'magic'." in text
+    assert "method must be one of qlora, lora, full; it is 'magic'." in text
     assert "epochs must be from 0.1 to 100; it is 0." in text
     assert "rank must be from 1 to 256; it is 1000." in text
     assert "micro_batch_size (4) cannot be larger than batch_size (2)." in text

@@ -38,6 +38,26 @@ def test_uploads_in_flight_stay_outside_the_home() -> None:
         Settings.from_env({"QLORA_DEMO_HOME": "/data", "QLORA_DEMO_TEMP": "/data/temp"})
 
 
+def test_a_space_is_served_to_all_unless_something_else_is_asked_for() -> None:
+    space = {"SPACE_ID": "someone/qlora-demo"}
+    settings = Settings.from_env(space)
+    assert (settings.space, settings.host, settings.port, settings.zero_gpu) == ("someone/qlora-demo", "0.0.0.0", 7860, False)  # noqa: S104
+    asked = Settings.from_env({**space, "QLORA_DEMO_HOST": "127.0.0.1", "QLORA_DEMO_PORT": "7999", "SPACES_ZERO_GPU": "true"})
+    assert (asked.host, asked.port, asked.zero_gpu) == ("127.0.0.1", 7999, True)
+
+
+def test_a_space_keeps_its_models_on_its_storage_if_it_has_one(tmp_path: Path) -> None:
+    settings = Settings.from_env({"SPACE_ID": "someone/qlora-demo"})
+    assert settings.home_dir(tmp_path) == tmp_path / "qlora-demo"
+    assert settings.home_dir(tmp_path / "none") == default_home()
+    assert Settings.from_env({}).home_dir(tmp_path) == default_home()
+    assert Settings(home="/own", space="someone/qlora-demo").home_dir(tmp_path) == Path("/own")
+
+
+def test_only_our_own_variables_are_in_the_table() -> None:
+    assert {variable.removeprefix("QLORA_DEMO_") for variable, _, _ in table()} & {"SPACE", "ZERO_GPU"} == set()
+
+
 def test_the_readme_shows_every_variable() -> None:
     text = README.read_text(encoding="utf-8")
     for variable, _, meaning in table():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qlora_demo.errors import BusyError, DataError, NotFoundError, RecipeError
+from qlora_demo.recipe import METHODS
 from qlora_demo.run_dir import Home, read_json
 from qlora_demo.settings import Settings
 from qlora_demo.studio import LOCAL, Studio
@@ -168,3 +170,63 @@ def test_a_damaged_run_does_not_hide_the_others(studio: Studio, csv: Path, capfd
     assert "is damaged and cannot be read" in capfd.readouterr().err
     studio.delete(LOCAL, bad)
     assert not studio.home.run(bad).path.exists()
+
+
+def test_those_in_line_know_their_place_and_when_they_start(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    first, second, third = (studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), name) for name in "abc")
+    views = [studio.run(LOCAL, run) for run in (first, second, third)]
+    forecast = views[0].forecast_seconds
+    assert [(view.place, view.starts_in) for view in views] == [(1, 0), (2, forecast), (3, 2 * forecast)]
+    studio.stop(LOCAL, second)
+    assert (studio.run(LOCAL, second).job.state, studio.run(LOCAL, third).place) == ("stopped", 2)
+
+
+def test_a_new_name_is_in_the_command_too(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "old")
+    studio.rename(LOCAL, run, "  Anna's FAQ  ")
+    view = studio.run(LOCAL, run)
+    assert view.name == "Anna's FAQ"
+    assert shlex.split(view.command)[-2:] == ["--name", "Anna's FAQ"]
+    with pytest.raises(RecipeError, match="at least one letter"):
+        studio.rename(LOCAL, run, "   ")
+    with pytest.raises(NotFoundError):
+        studio.rename("stranger", run, "mine now")
+
+
+def test_the_command_names_an_examples_file_and_chosen_columns(studio: Studio, csv: Path) -> None:
+    example = studio.add_example(LOCAL, "character")
+    mapped = studio.add_file(LOCAL, csv, "faq.csv", {"user": "answer", "assistant": "question"})
+    runs = [studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x") for dataset in (example, mapped)]
+    assert " train examples/character.jsonl " in studio.run(LOCAL, runs[0]).command
+    assert " --map user=answer --map assistant=question --name x" in studio.run(LOCAL, runs[1]).command
+
+
+def test_everyones_example_is_made_once_and_can_be_read_by_all(studio: Studio) -> None:
+    run = studio.train_example()
+    assert studio.train_example() == run
+    for owner in (LOCAL, "stranger"):
+        view = studio.run(owner, run)
+        assert (view.name, view.shared(), studio.runs(owner)[-1].id) == ("Example: a character", True, run)
+        assert len(studio.questions(owner, run)[1]) == 10
+        assert studio.data_of(owner, run)
+
+
+def test_on_a_space_nobody_changes_the_example(studio: Studio) -> None:
+    studio.settings = replace(studio.settings, space="somebody/demo")
+    run = studio.train_example()
+    for change in (studio.stop, studio.delete, studio.resume, lambda owner, run: studio.rename(owner, run, "mine")):
+        with pytest.raises(BusyError, match="everyone's"):
+            change("stranger", run)
+    studio.settings = replace(studio.settings, space="")
+    studio.delete(LOCAL, run)
+    assert studio.runs(LOCAL) == []
+
+
+def test_each_method_is_predicted_and_full_needs_the_most(studio: Studio, csv: Path) -> None:
+    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    found = {method: studio.forecast(LOCAL, dataset, studio.recommend(LOCAL, dataset, "", method)) for method in METHODS}
+    assert found["qlora"].memory_bytes < found["lora"].memory_bytes < found["full"].memory_bytes
+    assert found["lora"].seconds < found["full"].seconds
+    assert studio.recommend(LOCAL, dataset, "", "full").learning_rate == studio.recommend(LOCAL, dataset, "", "lora").learning_rate / 10

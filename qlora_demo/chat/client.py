@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -48,6 +49,7 @@ class ChatClient:
         self._lock = threading.Lock()
         self._given_back = False
         self._idle: threading.Timer | None = None
+        self._newest: tuple[RunDir, str] | None = None
 
     def running(self) -> bool:
         return self._child is not None and self._child.alive()
@@ -58,6 +60,7 @@ class ChatClient:
     def ask(self, run: RunDir, base: str, columns: Sequence[Sequence[Message]], ask: Ask) -> Iterator[Turn]:
         """Both answers as they grow. `base` names the base model and how it is packed: another base is another worker. Raises UserError."""
         child = self._ready(base)
+        self._newest = (run, base)
         request = {"op": "ask", "run": str(run.path), "columns": [[message_to_json(m) for m in c] for c in columns], "sampling": asdict(ask)}
         texts = ["", ""]
         yield Turn(status="waking")
@@ -86,6 +89,29 @@ class ChatClient:
             if self._child is not None:
                 self._child.close()
                 self._child = None
+
+    def base(self) -> str:
+        """The base model in memory and how it is packed, as `ask` was told; "" where there is none."""
+        return self._base if self.running() else ""
+
+    def given_back(self) -> bool:
+        """It was ended to make room, and has not come back yet."""
+        return self._given_back
+
+    def come_back(self) -> None:
+        """Wakes up the model that was talked to when the chat was given back, and returns at once; nothing where it was not."""
+        if self._given_back and self._newest is not None:
+            threading.Thread(target=self._wake_up, args=self._newest, daemon=True).start()
+
+    def _wake_up(self, run: RunDir, base: str) -> None:
+        child = self._ready(base)
+        try:
+            for reply in child.ask({"op": "open", "run": str(run.path)}):
+                if reply["type"] == "error":  # deleted meanwhile, or no memory: the next question says so
+                    print(reply["message"], file=sys.stderr, flush=True)
+        except ChildDied as error:  # given back again
+            print(error, file=sys.stderr, flush=True)
+        self._rest()
 
     def _ready(self, base: str) -> Child:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The chat worker's engine: one base model resident, adapters by name, every question answered by both columns in one batch."""
+"""The chat worker's engine: one base model resident, with adapters by name or one fully trained model beside it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qlora_demo.data.conversation import Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.errors import ModelError, UserError
 from qlora_demo.models.loading import chat_precision, load_base
-from qlora_demo.models.pair import BASE, Answer, Sampling, answer_rows
+from qlora_demo.models.pair import Answer, Pair, Sampling
 from qlora_demo.recipe import Recipe, from_json
 from qlora_demo.run_dir import RunDir, read_json
 from qlora_demo.settings import Settings
@@ -34,9 +34,11 @@ class Engine:
     model: Any = None
     tokenizer: Any = None
     loaded: list[str] = field(default_factory=list)
+    trained: Any = None
+    """The model of a full run: one at a time, as each is as large as the base."""
 
     def open(self, run: RunDir) -> Recipe:
-        """Loads base and adapter unless they are there. Raises UserError."""
+        """Loads base and adapter, or both models, unless they are there. Raises UserError."""
         recipe = from_json(read_json(run.recipe_json))
         remembered, base = read_json(run.run_json)["base"], find_model(recipe.model)
         if remembered != base.identity():
@@ -47,13 +49,23 @@ class Engine:
             self.tokenizer = load_tokenizer(folder)
             precision = chat_precision(device)
             print(f"{base.id}: answering in {precision.reason}", flush=True)
-            self.model = PeftModel.from_pretrained(load_base(folder, recipe.method, precision, device), run.adapter, adapter_name=run.id)
-            self.loaded.append(run.id)
+            self.model = load_base(folder, recipe.method, precision, device).eval()
         if run.id not in self.loaded:
-            self.model.load_adapter(run.adapter, adapter_name=run.id)
-            self.loaded.append(run.id)
-        self.model.eval()
+            self._load(run, recipe)
         return recipe
+
+    def _load(self, run: RunDir, recipe: Recipe) -> None:
+        """What `run` learned, onto the base or beside it."""
+        if recipe.method == "full":
+            self.trained, self.loaded = None, []
+            device = self.model.device.type
+            self.trained = load_base(run.model, "full", chat_precision(device), device).eval()
+        elif self.loaded:
+            self.model.load_adapter(run.adapter, adapter_name=run.id)
+        else:
+            self.model = PeftModel.from_pretrained(self.model, run.adapter, adapter_name=run.id)
+        self.model.eval()
+        self.loaded.append(run.id)
 
     def ask(
         self,
@@ -67,8 +79,8 @@ class Engine:
         recipe = self.open(run)
         renderer = Renderer(self.tokenizer, find_model(recipe.model).template_options, recipe.system_prompt)
         prompts = [fitting_prompt(renderer, messages) for messages in columns]
-        rows = [(BASE, prompts[0]), (run.id, prompts[1])]
-        return answer_rows(self.model, self.tokenizer, rows, sampling, emit, cancelled)
+        pair = Pair(self.model, self.trained) if recipe.method == "full" else Pair(self.model, self.model, run.id)
+        return pair.answers(self.tokenizer, ([prompts[0]], [prompts[1]]), sampling, emit, cancelled)
 
 
 def fitting_prompt(renderer: Renderer, messages: Sequence[Message]) -> list[int]:

@@ -1,7 +1,8 @@
 """The chat worker: `python -m qlora_demo.chat.worker`. Requests on standard input, streamed answers on standard output, see `pipes`.
 
-{"op": "ask", "run", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "texts": [base, adapted]} with what is new, then
-{"type": "done", "answers", "last": true} or {"type": "error", "message", "last": true}. {"op": "cancel"} ends the answer in progress.
+{"op": "open", "run"} only loads, and is answered by {"type": "loaded", "last": true}.
+{"op": "ask", "run", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "texts": [base, adapted]} with what is new,
+then {"type": "done", "answers", "last": true} or {"type": "error", "message", "last": true}. {"op": "cancel"} ends the answer in progress.
 An exception ends the process: PEFT's state after one is not to be trusted, and the client starts a new one.
 """
 
@@ -13,11 +14,13 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TextIO
 
 from qlora_demo.chat.engine import Engine, from_request, new_engine
 from qlora_demo.errors import UserError
 from qlora_demo.pipes import own_output
+from qlora_demo.run_dir import RunDir
 
 FLUSH_SECONDS = 0.08  # a page cannot show more, and every update costs it as much as a token costs a small model
 
@@ -58,9 +61,11 @@ def _answer(engine: Engine, request: dict[str, Any], output: TextIO, cancel: thr
             new[:], sent[0] = ["", ""], time.monotonic()
 
     try:
+        engine.open(RunDir(Path(request["run"])))
+        reply("loaded", last=request["op"] == "open")
+        if request["op"] == "open":
+            return
         run, columns, sampling = from_request(request)
-        engine.open(run)
-        reply("loaded")
         began = time.monotonic()
         answers = engine.ask(run, columns, sampling, emit, cancel.is_set)
         reply("done", answers=[asdict(answer) for answer in answers], seconds=time.monotonic() - began, last=True)

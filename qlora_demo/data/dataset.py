@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from qlora_demo.data.conversation import Conversation, Row, read_rows, write_rows
@@ -19,6 +21,9 @@ from qlora_demo.run_dir import publish, read_json, write_json
 
 SHOWN_ROWS = 5
 KEPT_POSITIONS = 100
+LONG_READ, SUMMARY_SHARE = 250, 0.5
+"""Questions of so many characters, answers of so small a share of them: what is asked for is a summary."""
+CODE = re.compile(r"^\s*(def \w+\(|class \w+[(:]|import \w+|function \w*\(|const \w+ =|public \w+ |#include|SELECT .+ FROM )", re.MULTILINE)
 
 # What became of a row that was changed: one row, several rows.
 CHANGES = {
@@ -67,7 +72,7 @@ class Report:
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """`name` is the file's name for people. `kind` is "conversations" or "labels". `column_roles` is role -> column."""
+    """`name` is the file's name for people. `kind` is "conversations", "labels" or "passages". `column_roles` is role -> column."""
 
     name: str
     kind: str
@@ -79,7 +84,14 @@ class PreparedDataset:
 
     def goal(self) -> str:
         """One of character, sorting, summary, code, subject."""
-        return "sorting" if self.kind == "labels" else "character"
+        if self.kind != "conversations":
+            return "sorting" if self.kind == "labels" else "subject"
+        talks = [row for row in self.rows if isinstance(row, Conversation)]
+        if 2 * sum(bool(CODE.search(row.answer())) for row in talks) > len(talks):
+            return "code"
+        shorter = median(len(row.answer()) / max(1, len(row.question())) for row in talks)
+        long_read = median(len(row.question()) for row in talks) > LONG_READ
+        return "summary" if shorter < SUMMARY_SHARE and long_read else "character"
 
     def tokens_guess(self, row: Row) -> int:
         """About how many tokens a row has, without a tokenizer: four bytes each, and six for each turn's marks."""

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qlora_demo.data.conversation import Conversation, Message, Row
+from qlora_demo.data.conversation import Conversation, Message, Passage, Row
 from qlora_demo.data.guessing import guess_pair
+from qlora_demo.data.passages import COLUMN
 from qlora_demo.data.table import Table
 from qlora_demo.data.turns import Skip, Turns, Wrong, finished, read_turns
 from qlora_demo.data.wording import Mistake, column_list, counted, mistakes_error, shown
@@ -109,7 +110,7 @@ FORMATS: tuple[Format, ...] = (
 
 @dataclass(frozen=True)
 class Recognised:
-    """`kind` is "conversations" or "labels"; `column_roles` is role -> column; `labels` are sorted; `notes` are sentences."""
+    """`kind` is "conversations", "labels" or "passages"; `column_roles` is role -> column; `labels` are sorted; `notes` are sentences."""
 
     format_name: str
     kind: str
@@ -137,6 +138,8 @@ class Converted:
 
 def recognise(table: Table, mapping: Mapping[str, str] | None) -> Recognised:
     """`mapping` is role -> column and beats all names: user with assistant or label, and system. Raises DataError where no columns fit."""
+    if table.kind == "text":
+        return Recognised("text", "passages", {COLUMN: COLUMN})
     if mapping:
         return _with_labels(table, Recognised("mapping", "conversations", _mapped(table, mapping)), chosen=True)
     columns: dict[str, str] = {}
@@ -154,6 +157,8 @@ def recognise(table: Table, mapping: Mapping[str, str] | None) -> Recognised:
 
 def convert(table: Table, recognised: Recognised) -> Converted:
     """Rows in the order of the file. Raises DataError that lists every row that cannot be understood, or says that none is left."""
+    if recognised.kind == "passages":
+        return Converted(tuple(Passage(row[COLUMN], at) for row, at in zip(table.rows, table.positions, strict=True)), (), ())
     rows: list[Row] = []
     dropped: list[Dropped] = []
     changes: list[tuple[str, str]] = []

@@ -18,9 +18,7 @@ from qlora_demo.data.dataset import prepare, save_dataset, unfinished
 from qlora_demo.data.table import Limits
 from qlora_demo.data.wording import shown_name
 from qlora_demo.errors import DataError, UserError
-
-if sys.platform == "linux":  # elsewhere there is no such module, or the limit is not kept
-    import resource
+from qlora_demo.systems import TOO_MUCH_MEMORY, limit_memory
 
 TIME_LIMIT = 120
 """Seconds."""
@@ -55,7 +53,7 @@ def prepare_in_child(path: Path, display_name: str, mapping: Mapping[str, str] |
         raise DataError(f"Reading {name} took longer than {TIME_LIMIT // 60} minutes. Upload a smaller file.") from error
     finally:
         shutil.rmtree(unfinished(out), ignore_errors=True)
-    if done.returncode < 0:
+    if done.returncode < 0 or done.returncode == TOO_MUCH_MEMORY:
         raise DataError(_too_much_memory(name))
     if done.returncode > 0:
         raise RuntimeError(f"the reader failed on {name}:\n{done.stderr}")
@@ -73,7 +71,7 @@ def _answer(request: Mapping[str, object]) -> dict[str, object]:
     limits = Limits(**request["limits"])
     path = Path(request["path"])
     try:
-        limit_memory(path, limits)
+        limit_memory(most_memory(path, limits))
         dataset = prepare(path, request["display_name"], request["mapping"], limits)
         save_dataset(dataset, Path(request["out"]))
     except UserError as error:
@@ -83,12 +81,10 @@ def _answer(request: Mapping[str, object]) -> dict[str, object]:
     return {"ok": True}
 
 
-def limit_memory(path: Path, limits: Limits) -> None:
-    """Caps this process's address space by the size of the file, where the system keeps such a limit."""
-    if sys.platform != "linux" or not path.exists():
-        return
-    most = BASE_MEMORY + MEMORY_FACTOR * min(path.stat().st_size, limits.max_bytes)
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+def most_memory(path: Path, limits: Limits) -> int:
+    """Bytes that reading this file may take."""
+    size = path.stat().st_size if path.exists() else 0
+    return BASE_MEMORY + MEMORY_FACTOR * min(size, limits.max_bytes)
 
 
 def _too_much_memory(name: str) -> str:

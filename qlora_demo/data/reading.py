@@ -11,16 +11,15 @@ from pathlib import Path
 from qlora_demo.data.decoding import decode
 from qlora_demo.data.delimited import read_delimited
 from qlora_demo.data.json_rows import read_json_text
+from qlora_demo.data.passages import is_prose, read_passages
 from qlora_demo.data.table import Limits, Table
 from qlora_demo.data.wording import megabytes, shown_name
 from qlora_demo.errors import DataError
+from qlora_demo.systems import open_file
 
 JSON_SUFFIXES = ("json", "jsonl", "ndjson")
 JSON_START = re.compile(r'\s*(\{\s*"|\[\s*[\[{])')
 """No table of ours begins like this, so that JSON under any other name is read as JSON."""
-
-# Missing on Windows, where links need rights that uploads do not have and named pipes are no files.
-SAFE_FLAGS = sum(vars(os).get(flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
 def read_table(path: Path, display_name: str, limits: Limits) -> Table:
@@ -30,6 +29,8 @@ def read_table(path: Path, display_name: str, limits: Limits) -> Table:
     text, notes = decode(_read_bytes(path, name, limits), name, suffix)
     if suffix in JSON_SUFFIXES or JSON_START.match(text):
         table = read_json_text(text, name, suffix, limits)
+    elif is_prose(text, suffix):
+        table = read_passages(text, name, limits)
     else:
         table = read_delimited(text, name, suffix, limits)
     return Table(table.name, table.columns, table.rows, table.positions, table.kind, (*notes, *table.notes))
@@ -38,7 +39,7 @@ def read_table(path: Path, display_name: str, limits: Limits) -> Table:
 def _read_bytes(path: Path, name: str, limits: Limits) -> bytes:
     """A regular file's bytes. A link, a folder or a named pipe is refused; the checks are on the file that was opened."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | SAFE_FLAGS)
+        descriptor = open_file(path)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise DataError(f"{name} is a link to another file. Give the file itself.") from error

@@ -20,7 +20,7 @@ class Limits:
 class Table:
     """Rows by column name. `positions` are phrases for people: "line 3" counts lines of the file, "row 3" entries of a list.
 
-    `kind` is csv, tsv, json or jsonl. `notes` are sentences about how the file was read. A JSON row may lack a column.
+    `kind` is csv, tsv, json, jsonl or text. `notes` are sentences about how the file was read. A JSON row may lack a column.
     """
 
     name: str

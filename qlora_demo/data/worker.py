@@ -18,7 +18,7 @@ from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.errors import UserError
 from qlora_demo.pipes import own_output
 from qlora_demo.settings import Settings
-from qlora_demo.source.locate import locate
+from qlora_demo.source.locate import locate_tokenizer
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def _count(request: dict[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=4)
 def _renderer(model_id: str, system_prompt: str) -> Renderer:
     model = find_model(model_id)
-    return Renderer(load_tokenizer(locate(model, Settings.from_env(os.environ))), model.template_options, system_prompt)
+    return Renderer(load_tokenizer(locate_tokenizer(model, Settings.from_env(os.environ))), model.template_options, system_prompt)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,8 @@ from typing import Any
 
 from qlora_demo.data.conversation import Conversation, Row
 from qlora_demo.data.rendering import Renderer
-from qlora_demo.evaluation.scores import Compared, verdict_free, verdict_sorting
-from qlora_demo.models.loss import mean_loss
-from qlora_demo.models.pair import BASE, Sampling, answer_rows
+from qlora_demo.evaluation.scores import Compared, verdict_free, verdict_passages, verdict_sorting
+from qlora_demo.models.pair import Pair, Sampling
 
 QUESTIONS = 10
 LONGEST_ANSWER = 96
@@ -25,35 +24,31 @@ class Losses:
     adapted: float
 
 
-def held_out_losses(model: Any, renderer: Renderer, rows: Sequence[Row], max_length: int, micro_batch_size: int) -> Losses | None:
+def held_out_losses(pair: Pair, renderer: Renderer, rows: Sequence[Row], max_length: int, micro_batch_size: int) -> Losses | None:
     """Both on the same rows; None where nothing of them can be scored."""
     rendered = [r for i, row in enumerate(rows) for r in renderer.render(row, max_length, i)]
     if not rendered:
         return None
-    pad_id = renderer.tokenizer.pad_token_id
-    adapted = mean_loss(model.get_base_model(), rendered, pad_id, micro_batch_size)
-    with model.disable_adapter():
-        base = mean_loss(model.get_base_model(), rendered, pad_id, micro_batch_size)
-    return Losses(base, adapted)
+    return Losses(*pair.losses(rendered, renderer.tokenizer.pad_token_id, micro_batch_size))
 
 
-def compare(model: Any, renderer: Renderer, adapter: str, rows: Sequence[Row]) -> list[Compared]:
-    """The first QUESTIONS conversations of `rows` answered by both, greedily, all in one batch."""
+def compare(pair: Pair, renderer: Renderer, rows: Sequence[Row]) -> list[Compared]:
+    """The first QUESTIONS conversations of `rows` answered by both, greedily."""
     asked = [row for row in rows if isinstance(row, Conversation)][:QUESTIONS]
     if not asked:
         return []
     prompts = [renderer.prompt(row.prompt()) for row in asked]
     longest = max(len(renderer.tokenizer(row.answer())["input_ids"]) for row in asked)
-    model.eval()
-    both = [(BASE, p) for p in prompts] + [(adapter, p) for p in prompts]
-    answers = answer_rows(model, renderer.tokenizer, both, Sampling(max_new_tokens=min(LONGEST_ANSWER, 2 * longest + 8)))
+    answers = pair.answers(renderer.tokenizer, (prompts, prompts), Sampling(max_new_tokens=min(LONGEST_ANSWER, 2 * longest + 8)))
     base, adapted = answers[: len(asked)], answers[len(asked) :]
     return [Compared(row.question(), row.answer(), b.text, a.text) for row, b, a in zip(asked, base, adapted, strict=True)]
 
 
 def build_report(compared: Sequence[Compared], losses: Losses | None, labels: Sequence[str]) -> dict[str, Any]:
     """report.json. `labels` are those of the trained rows where the data sorts, else empty."""
-    if not compared:
+    if losses and not compared:
+        verdict = verdict_passages(losses.base, losses.adapted)
+    elif not compared:
         verdict = "Trained on all rows, so there is no test. Ask it something in Chat."
     else:
         verdict = verdict_sorting(compared, labels) if labels else verdict_free(compared)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+SURELY_MORE = 1.05
+"""Times as likely; less could be luck."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,14 @@ def verdict_free(compared: Sequence[Compared]) -> str:
     if all(c.base == c.adapted for c in compared):
         return f"Both give the same answers: it has not learned yours. {lead}"
     return f"It learned. {lead}" if won >= 2 * lost and won > len(gains) / 2 else f"It learned little. {lead}"
+
+
+def verdict_passages(base: float, adapted: float) -> str:
+    """From the mean losses a token on the passages set aside: their difference is how many times as likely the right next word became."""
+    times = math.exp(base - adapted)
+    if times < SURELY_MORE:
+        return "It learned little: on the passages set aside it guesses the next word about as well as the base model."
+    return f"It learned. On the passages set aside, each right next word is {times:.1f} times as likely as it was to the base model."
 
 
 def _times(count: int) -> str:

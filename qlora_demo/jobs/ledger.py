@@ -19,6 +19,8 @@ from qlora_demo.errors import NotFoundError, StorageError
 
 VERSION = 1
 ACTIVE = ("starting", "running", "stopping")
+EVERYONE = "everyone"
+"""Owner of the example model that all may chat with; it waits behind everybody's own runs."""
 FINAL = ("finished", "failed", "stopped", "interrupted")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs(
@@ -79,9 +81,9 @@ class Ledger:
         """Takes the first in line, unless one of its kind is active: at most one trains. One statement, so two claimers cannot both win."""
         sql = """
             UPDATE jobs SET state='starting', reason='', started=?, ended=NULL, pid=NULL, pid_created=NULL, boot_id=NULL
-            WHERE id=(SELECT id FROM jobs WHERE kind=? AND state='queued' ORDER BY queued, id LIMIT 1) AND state='queued'
+            WHERE id=(SELECT id FROM jobs WHERE kind=? AND state='queued' ORDER BY owner=?, queued, id LIMIT 1) AND state='queued'
             AND NOT EXISTS(SELECT 1 FROM jobs WHERE kind=? AND state IN ('starting', 'running', 'stopping')) RETURNING *"""
-        return self._maybe(sql, (time.time(), kind, kind))
+        return self._maybe(sql, (time.time(), kind, EVERYONE, kind))
 
     def move(self, job_id: int, from_states: Sequence[str], to_state: str, reason: str = "") -> bool:
         """Whether the job was in one of `from_states` and now is in `to_state`."""
@@ -111,15 +113,19 @@ class Ledger:
         return [job for job in self.jobs() if job.state in states]
 
     def job_of_run(self, run: str, owner: str) -> Job:
-        """Raises NotFoundError, with the same sentence for another owner's run and for none."""
-        job = self._maybe("SELECT * FROM jobs WHERE run=? AND owner=? AND kind='train'", (run, owner))
+        """One's own, or everyone's. Raises NotFoundError, with the same sentence for another owner's run and for none."""
+        job = self._maybe("SELECT * FROM jobs WHERE run=? AND owner IN (?, ?) AND kind='train'", (run, owner, EVERYONE))
         if job is None:
             raise NotFoundError("There is no such model of yours. It may have been deleted.")
         return job
 
+    def waiting(self) -> list[Job]:
+        """The line, the next first: in the order of `claim`."""
+        return sorted(self.in_states(("queued",)), key=lambda job: (job.owner == EVERYONE, job.queued, job.id))
+
     def place(self, job_id: int) -> int:
-        """1 for the first in line, behind whatever runs."""
-        order = [job.id for job in sorted(self.in_states(("queued",)), key=lambda job: (job.queued, job.id))]
+        """1 for the first in line, behind whatever runs; 0 for one that does not wait."""
+        order = [job.id for job in self.waiting()]
         return order.index(job_id) + 1 if job_id in order else 0
 
     def active(self) -> Job | None:
@@ -132,6 +138,11 @@ class Ledger:
     def add_dataset(self, dataset_id: str, owner: str, name: str) -> None:
         with self._connect() as db:
             db.execute("INSERT INTO datasets(id, owner, name, created) VALUES(?, ?, ?, ?)", (dataset_id, owner, name, time.time()))
+
+    def dataset_name(self, dataset_id: str) -> str:
+        """The file that it was read from, as a command would name it."""
+        with self._connect() as db:
+            return db.execute("SELECT name FROM datasets WHERE id=?", (dataset_id,)).fetchone()["name"]
 
     def dataset_owner(self, dataset_id: str) -> str | None:
         with self._connect() as db:

@@ -1,22 +1,17 @@
-"""Starting, watching and ending a run's worker: the one seam to other backends, and the one module where systems differ."""
+"""Starting, watching and ending a run's worker: the one seam to other backends."""
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
 
 from qlora_demo.run_dir import RunDir, write_text
-
-NICE = 5  # the page stays responsive while a worker computes
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from qlora_demo.systems import boot_id, kill_tree, start_detached
 
 
 @dataclass(frozen=True)
@@ -29,31 +24,14 @@ class Identity:
 
 
 def start(run: RunDir, environ: Mapping[str, str], module: str) -> subprocess.Popen[bytes]:
-    """`python -m module RUN_DIR` in a session of its own: it outlives this server. Its output is appended to the run's log. Raises OSError."""
+    """`python -m module RUN_DIR` detached: it outlives this server. Its output is appended to the run's log. Raises OSError."""
     with run.log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, str(run.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=run.path,
-            env=dict(environ),
-            start_new_session=os.name == "posix",
-            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
-        )
-    if os.name == "posix":
-        psutil.Process(process.pid).nice(NICE)
-    return process
+        return start_detached([sys.executable, "-m", module, str(run.path)], run.path, environ, log)
 
 
 def identity(pid: int) -> Identity:
     """Raises psutil.NoSuchProcess where it is gone already."""
     return Identity(pid, psutil.Process(pid).create_time(), boot_id())
-
-
-def boot_id() -> str:
-    """Changes with every start of the machine."""
-    return BOOT_ID.read_text().strip() if BOOT_ID.exists() else f"{psutil.boot_time():.0f}"
 
 
 def same_process(who: Identity) -> bool:
@@ -89,9 +67,5 @@ def clear_stop(run: RunDir) -> None:
 
 def kill(who: Identity) -> None:
     """Ends the worker and its children at once, if it still is that process."""
-    if not same_process(who):
-        return
-    if os.name == "posix":
-        os.killpg(who.pid, signal.SIGKILL)
-    else:
-        psutil.Process(who.pid).kill()
+    if same_process(who):
+        kill_tree(who.pid)

@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import psutil
 from filelock import FileLock, Timeout
@@ -33,11 +34,23 @@ STOPPED_UNSAVED = "You stopped it, but it ended before it could save its latest 
 LEFT_THE_LINE = "You took it out of the line before it started."
 
 
-class Scheduler:
-    """`make_room` is called before a worker starts, to give it the device's memory. `module` is the worker's program."""
+@dataclass(frozen=True)
+class Tenants:
+    """Who else uses the device: `make_room` for a training, `room_again` when none is left. Neither may take long."""
 
-    def __init__(self, home: Home, ledger: Ledger, make_room: Callable[[Job], None], environ: Mapping[str, str], module: str = WORKER):
-        self._home, self._ledger, self._make_room, self._environ, self._module = home, ledger, make_room, environ, module
+    make_room: Callable[[Job], None]
+    room_again: Callable[[], None]
+
+
+class Scheduler:
+    """`tenants` are called before a worker starts, to give it the device's memory, and after the last one in line has ended.
+
+    `module` is the worker's program.
+    """
+
+    def __init__(self, home: Home, ledger: Ledger, tenants: Tenants, environ: Mapping[str, str], module: str = WORKER):
+        self._home, self._ledger, self._tenants, self._environ, self._module = home, ledger, tenants, environ, module
+        self._busy = False
         self._lock = FileLock(home.scheduler_lock, timeout=0, thread_local=False)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._wake = threading.Event()
@@ -85,6 +98,10 @@ class Scheduler:
         if self._ledger.move(job.id, ("starting", "running"), "stopping"):
             processes.request_stop(self._home.run(job.run), "stop")
 
+    def give_way(self, job: Job) -> None:
+        """Saves a point, and goes on behind all others in line."""
+        processes.request_stop(self._home.run(job.run), "interrupt")
+
     def resume(self, job: Job) -> None:
         """Back into the line, to go on from its newest saved point. Raises BusyError while a worker still holds it."""
         run = self._home.run(job.run)
@@ -100,6 +117,10 @@ class Scheduler:
         job = self._ledger.claim("train")
         if job is not None:
             self._launch(job)
+        busy = bool(self._ledger.in_states((*ACTIVE, "queued")))
+        if self._busy and not busy:
+            self._tenants.room_again()
+        self._busy = busy
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -150,7 +171,7 @@ class Scheduler:
     def _launch(self, job: Job) -> None:
         run = self._home.run(job.run)
         try:
-            self._make_room(job)
+            self._tenants.make_room(job)
             # Kept until now: a stopped model can be chatted with while it waits to go on.
             run.result_json.unlink(missing_ok=True)
             child = processes.start(run, self._environ, self._module)

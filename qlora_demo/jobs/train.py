@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import time
@@ -21,18 +22,23 @@ from qlora_demo.errors import DataError, UserError
 from qlora_demo.estimate import training_memory
 from qlora_demo.evaluation.report import build_report, compare, held_out_losses
 from qlora_demo.events import EventWriter, read_events
-from qlora_demo.models.loading import keep_packing_layout, load_base, training_precision
+from qlora_demo.jobs.download import DownloadEvents
+from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base, training_precision
 from qlora_demo.models.loss import mean_loss
+from qlora_demo.models.pair import Pair
 from qlora_demo.recipe import Recipe, from_json
-from qlora_demo.run_dir import RunDir, publish, read_json, write_json
+from qlora_demo.run_dir import RunDir, read_json, write_json
 from qlora_demo.settings import Settings
+from qlora_demo.source.fetch import Cancelled
 from qlora_demo.source.locate import locate
+from qlora_demo.systems import peak_memory
 from qlora_demo.training import checkpoints
+from qlora_demo.training.artifact import ADAPTER, rounded, save_adapter, save_model
 from qlora_demo.training.batches import Step, plan
 from qlora_demo.training.callbacks import StepCallback, Watch, evaluation_steps
 from qlora_demo.training.trainer import StepTrainer, add_adapter, build_trainer
 
-ADAPTER = "default"
+STOPPED_WHILE_FETCHING = "Stopped while the base model was fetched. What came is kept; the next start goes on there."
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Prepared:
 
     recipe: Recipe
     device: str
+    precision: Precision
+    folder: Path
     model: Any
     renderer: Renderer
     rows: list[Rendered]
@@ -53,16 +61,21 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
     """Returns True once result.json is written, False where the run was interrupted and can go on. Raises UserError."""
     earlier = read_events(run.events)[0]
     events = EventWriter(run.events, attempt=earlier[-1]["attempt"] + 1 if earlier else 1)
-    prepared = _prepare(run, events)
+    try:
+        prepared = _prepare(run, events, stop_asked)
+    except Cancelled:
+        return _ended_while_fetching(run, events, stop_asked())
     watch = _watch(run, prepared, events, stop_asked)
     trainer = _trainer(run, prepared, watch)
     events.write("phase", phase="fitting")
-    _learn(run, trainer)
+    step = _learn(run, trainer)
     if watch.ended_by == "interrupt":
         print("Interrupted; it can go on from the last saved point.", flush=True)
         return False
     if watch.ended_by == "nan":
-        raise UserError(_numbers_broke(run, trainer.state.global_step))
+        raise UserError(_numbers_broke(run, step))
+    del trainer  # and with it the optimizer, whose memory the test needs
+    gc.collect()
     report = None
     if not watch.ended_by:
         events.write("phase", phase="testing")
@@ -71,7 +84,7 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
             events.write("answer", index=index, **answer)
     events.write("phase", phase="saving")
     _save(run, prepared, report)
-    result = _result(run, prepared, watch, trainer.state.global_step)
+    result = _result(run, prepared, watch, step)
     if result["outcome"] == "finished":
         shutil.rmtree(run.checkpoints, ignore_errors=True)
     events.write("result", outcome=result["outcome"], reason=result["reason"])
@@ -79,7 +92,17 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
     return True
 
 
-def _prepare(run: RunDir, events: EventWriter) -> Prepared:
+def _ended_while_fetching(run: RunDir, events: EventWriter, asked: str) -> bool:
+    if asked != "stop":
+        print("Interrupted while the base model was fetched; the next start goes on there.", flush=True)
+        return False
+    result = {"outcome": "stopped", "reason": STOPPED_WHILE_FETCHING}
+    events.write("result", **result)
+    write_json(run.result_json, result)
+    return True
+
+
+def _prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str]) -> Prepared:
     recipe = from_json(read_json(run.recipe_json))
     settings = Settings.from_env(os.environ)
     base = find_model(recipe.model)
@@ -87,10 +110,10 @@ def _prepare(run: RunDir, events: EventWriter) -> Prepared:
     torch.manual_seed(recipe.seed)
 
     events.write("phase", phase="getting", bytes=base.download_bytes())
-    folder = locate(base, settings)
+    folder = locate(base, settings, DownloadEvents(events, stop_asked))
 
     events.write("phase", phase="loading")
-    precision = training_precision(device)
+    precision = training_precision(device, recipe.method)
     events.write("note", text=f"Training in {precision.reason}.")
     print(f"{base.id}: training in {precision.reason}", flush=True)
     renderer = Renderer(load_tokenizer(folder), base.template_options, recipe.system_prompt)
@@ -99,18 +122,20 @@ def _prepare(run: RunDir, events: EventWriter) -> Prepared:
     if not rows:
         raise DataError("Nothing is left to learn: every answer lies beyond the longest row. Raise max_length or shorten the questions.")
     model = load_base(folder, recipe.method, precision, device)
+    model.config.use_cache = False
     keep_packing_layout(model)
-    model = add_adapter(model, recipe)
+    if recipe.method != "full":
+        model = add_adapter(model, recipe)
     lengths = [len(row.input_ids) for row in rows]
     steps = plan(lengths, recipe.batch_size, recipe.seed, recipe.epochs)
     labels = [row.label for row in learn if isinstance(row, Conversation) and row.label is not None]
-    return Prepared(recipe, device, model, renderer, rows, steps, held_out, labels)
+    return Prepared(recipe, device, precision, folder, model, renderer, rows, steps, held_out, labels)
 
 
 def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Callable[[], str]) -> Watch:
     recipe, tokenizer = prepared.recipe, prepared.renderer.tokenizer
     held_out = [r for i, row in enumerate(prepared.held_out) for r in prepared.renderer.render(row, recipe.max_length, i)]
-    base = prepared.model.get_base_model()
+    model = causal_model(prepared.model)
     step_tokens = [sum(len(prepared.rows[i].input_ids) for i in step) for step in prepared.steps]
     trainable = sum(p.numel() for p in prepared.model.parameters() if p.requires_grad)
     events.write("plan", steps=len(prepared.steps), tokens=sum(step_tokens), rows=len(prepared.rows), trainable_parameters=trainable)
@@ -119,7 +144,7 @@ def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Cal
         step_tokens=step_tokens,
         checkpoints=run.checkpoints,
         stop_asked=stop_asked,
-        held_out_loss=(lambda: mean_loss(base, held_out, tokenizer.pad_token_id, recipe.micro_batch_size)) if held_out else None,
+        held_out_loss=(lambda: mean_loss(model, held_out, tokenizer.pad_token_id, recipe.micro_batch_size)) if held_out else None,
         evaluate_at=evaluation_steps(len(prepared.steps), recipe.evaluations),
         memory=_memory,
         first_step_done=lambda: events.write("phase", phase="learning"),
@@ -127,45 +152,53 @@ def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Cal
 
 
 def _trainer(run: RunDir, prepared: Prepared, watch: Watch) -> StepTrainer:
-    precision = training_precision(prepared.device)
     trainer = build_trainer(
         prepared.model,
         prepared.renderer.tokenizer,
         prepared.recipe,
         (prepared.rows, prepared.steps),
-        (precision, prepared.device, run.checkpoints),
+        (prepared.precision, prepared.device, run.checkpoints),
         [StepCallback(watch)],
     )
     trainer.remove_callback(PrinterCallback)  # our callback writes the log in plain words
     return trainer
 
 
-def _learn(run: RunDir, trainer: StepTrainer) -> None:
+def _learn(run: RunDir, trainer: StepTrainer) -> int:
+    """Returns the step it came to."""
     run.checkpoints.mkdir(exist_ok=True)
     saved = checkpoints.newest(run.checkpoints)
     if saved:
         print(f"Going on from step {checkpoints.step_of(saved)}.", flush=True)
     trainer.train(resume_from_checkpoint=str(saved) if saved else None)
+    return trainer.state.global_step
 
 
 def _test(prepared: Prepared) -> dict[str, Any]:
-    recipe, model, renderer = prepared.recipe, prepared.model, prepared.renderer
-    losses = held_out_losses(model, renderer, prepared.held_out, recipe.max_length, recipe.micro_batch_size)
-    return build_report(compare(model, renderer, ADAPTER, prepared.held_out), losses, prepared.labels)
+    recipe, renderer = prepared.recipe, prepared.renderer
+    pair = _pair(prepared)
+    losses = held_out_losses(pair, renderer, prepared.held_out, recipe.max_length, recipe.micro_batch_size)
+    return build_report(compare(pair, renderer, prepared.held_out), losses, prepared.labels)
+
+
+def _pair(prepared: Prepared) -> Pair:
+    """Both sides of the test. After full training the base is read again, to stand beside what became of it."""
+    model = prepared.model.eval()
+    if prepared.recipe.method != "full":
+        return Pair(model, model, ADAPTER)
+    model = rounded(model, prepared.precision)
+    if prepared.device == "cpu":
+        model = model.to(prepared.precision.dtype)  # a processor without 16-bit arithmetic tests the rounded numbers in 32
+    same = Precision(model.dtype, "", "")
+    return Pair(load_base(prepared.folder, "full", same, prepared.device).eval(), model)
 
 
 def _save(run: RunDir, prepared: Prepared, report: dict[str, Any] | None) -> None:
-    """The adapter as a standard PEFT folder, renamed into place when whole."""
-    temporary = run.path / ".adapter.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    config = prepared.model.peft_config[ADAPTER]
     base = find_model(prepared.recipe.model)
-    config.base_model_name_or_path, config.revision = base.id, base.revision
-    prepared.model.save_pretrained(temporary, save_embedding_layers=False)  # "auto" would look the base up on the hub
-    (temporary / "README.md").unlink()  # PEFT's empty model card
-    if run.adapter.exists():
-        shutil.rmtree(run.adapter)
-    publish(temporary, run.adapter)
+    if prepared.recipe.method == "full":
+        save_model(rounded(prepared.model, prepared.precision), prepared.renderer.tokenizer, base, run.model)
+    else:
+        save_adapter(prepared.model, base, run.adapter)
     if report:
         write_json(run.report_json, report)
 
@@ -186,7 +219,7 @@ def _result(run: RunDir, prepared: Prepared, watch: Watch, step: int) -> dict[st
         "predicted_memory_bytes": training_memory(dimensions, prepared.recipe, max(len(r.input_ids) for r in prepared.rows)).total(),
         "trainable_parameters": sum(p.numel() for _, p in parameters if p.requires_grad),
         "total_parameters": dimensions.parameters() + sum(p.numel() for name, p in parameters if "lora_" in name),
-        "artifact_bytes": sum(file.stat().st_size for file in run.adapter.iterdir()),
+        "artifact_bytes": sum(file.stat().st_size for file in run.weights().iterdir()),
         "ended": time.time(),
     }
 
@@ -201,12 +234,6 @@ def _memory() -> int:
     return torch.cuda.memory_reserved() if torch.cuda.is_available() else psutil.Process().memory_info().rss
 
 
-def _peak_memory() -> int | None:
-    """Bytes at the highest point: of the card, else of this process; None where the system keeps no such figure."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_reserved()
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(peak.split()[1]) * 1024
+def _peak_memory() -> int:
+    """Bytes at the highest point: of the card, else of this process."""
+    return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else peak_memory()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import bitsandbytes
 import torch
+from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
 
@@ -19,7 +20,7 @@ class Precision:
     reason: str
 
 
-def training_precision(device: str) -> Precision:
+def training_precision(device: str, method: str) -> Precision:
     """What to train in, with the reason for the log.
 
     CUDA: `torch.cuda.is_bf16_supported()` says yes on a T4, where bf16 is emulated and slow (pytorch#148322), so the compute capability
@@ -27,9 +28,10 @@ def training_precision(device: str) -> Precision:
     """
     if device == "cuda":
         major, minor = torch.cuda.get_device_capability()
-        if major >= 8:
-            return Precision(torch.bfloat16, "bf16", f"bf16: this card (capability {major}.{minor}) computes it directly")
-        return Precision(torch.float16, "fp16", f"fp16: this card (capability {major}.{minor}) only emulates bf16")
+        name, dtype, why = ("bf16", torch.bfloat16, "computes it directly") if major >= 8 else ("fp16", torch.float16, "only emulates bf16")
+        # Where the whole model learns, its weights are the 32-bit masters, and autocast makes the 16-bit copies.
+        weights = torch.float32 if method == "full" else dtype
+        return Precision(weights, name, f"{name}: this card (capability {major}.{minor}) {why}")
     if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
         return Precision(torch.bfloat16, "", "bf16: this processor multiplies 16-bit numbers faster than 32-bit ones")
     return Precision(torch.float32, "", "fp32: this processor has no fast 16-bit arithmetic")
@@ -38,12 +40,14 @@ def training_precision(device: str) -> Precision:
 def chat_precision(device: str) -> Precision:
     """What to answer in. On CPU fp32: one token at a time is bound by calls, not by arithmetic, and 16-bit text depends on batch shape."""
     if device == "cuda":
-        return training_precision(device)
+        return training_precision(device, "lora")
     return Precision(torch.float32, "", "fp32: on a processor it is as fast for chat, and exact")
 
 
 def load_base(folder: Path, method: str, precision: Precision, device: str) -> PreTrainedModel:
-    """The base model of a run. For QLoRA its linear layers are packed to NF4 with double quantisation (QLoRA paper, section 3).
+    """The base model of a run, or the model that a full run saved in `folder`.
+
+    For QLoRA its linear layers are packed to NF4 with double quantisation (QLoRA paper, section 3).
 
     A process that will train calls `keep_packing_layout` next.
     """
@@ -64,6 +68,11 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
         trust_remote_code=False,
         use_safetensors=True,
     )
+
+
+def causal_model(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """The causal model itself: inside a PEFT model its base, with the adapter's layers in it."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def keep_packing_layout(model: torch.nn.Module) -> None:

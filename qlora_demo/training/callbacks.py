@@ -43,6 +43,7 @@ class StepCallback(TrainerCallback):
     def __init__(self, watch: Watch):
         self.watch = watch
         self._began = 0.0
+        self._save_began = 0.0
         self._last_save = time.monotonic()
         self._save_seconds = 0.0
 
@@ -60,6 +61,7 @@ class StepCallback(TrainerCallback):
             control.should_save = True
         elif self._save_due() and state.global_step < state.max_steps:
             control.should_save = True
+        self._save_began = time.monotonic()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         logs: dict[str, float] = kwargs["logs"]
@@ -106,9 +108,8 @@ class StepCallback(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         written = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        began = time.monotonic()
         checkpoints.seal(written, self.watch.checkpoints, state.global_step)
-        self._save_seconds = time.monotonic() - began
+        self._save_seconds = time.monotonic() - self._save_began  # the Trainer's writing too: of a whole model it is gigabytes
         self._last_save = time.monotonic()
         self.watch.events.write("checkpoint", state.global_step)
         print(f"step {state.global_step}: saved", flush=True)

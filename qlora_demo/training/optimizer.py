@@ -1,4 +1,4 @@
-"""AdamW that keeps 32-bit master copies of 16-bit adapter weights.
+"""AdamW that keeps 32-bit master copies of 16-bit weights, of an adapter or of a whole model.
 
 A bf16 number has 8 significant bits: near the end of a run most updates are smaller than its steps and would be lost. The masters collect
 them; the model computes with their rounded copies, in one dtype, without autocast (which re-casts the frozen weights at every call).
@@ -17,7 +17,7 @@ class MasterAdamW(torch.optim.AdamW):
 
     def __init__(self, weights: Sequence[torch.nn.Parameter], lr: float):
         self.weights = list(weights)
-        super().__init__([torch.nn.Parameter(w.detach().float().clone()) for w in self.weights], lr=lr, weight_decay=0.0, foreach=True)
+        super().__init__([torch.nn.Parameter(w.detach().float().clone()) for w in self.weights], lr=lr, weight_decay=0.0, fused=True)
 
     @property
     def masters(self) -> list[torch.Tensor]:
@@ -27,6 +27,7 @@ class MasterAdamW(torch.optim.AdamW):
     def step(self, closure: Any = None) -> None:
         for master, weight in zip(self.masters, self.weights, strict=True):
             master.grad = None if weight.grad is None else weight.grad.float()
+            weight.grad = None  # of a whole model, both copies of the gradients would not be small
         super().step(closure)
         for master, weight in zip(self.masters, self.weights, strict=True):
             weight.copy_(master)

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallba
 from trl import SFTConfig, SFTTrainer
 
 from qlora_demo.data.rendering import Rendered
-from qlora_demo.models.loading import Precision, linear_layer_names
+from qlora_demo.models.loading import Precision, causal_model, linear_layer_names
 from qlora_demo.models.loss import Batch, collate, loss_sum
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.batches import Step, split
@@ -28,7 +28,7 @@ MAX_GRAD_NORM = 1.0
 
 
 class StepTrainer(SFTTrainer):
-    """`steps` are row indices into `rows`; see `batches.plan`. `model` is a PEFT model on the wanted device."""
+    """`steps` are row indices into `rows`; see `batches.plan`. `model` is a PEFT model or a plain one on the wanted device."""
 
     def __init__(self, model: Any, rows: Sequence[Rendered], steps: Sequence[Step], micro_batch_size: int, **options: Any):
         self._rows, self._steps, self._micro_batch_size = rows, steps, micro_batch_size
@@ -56,10 +56,10 @@ class StepTrainer(SFTTrainer):
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
         """The summed loss. (`compute_loss_func` would make SFTTrainer run every batch twice.)"""
-        return loss_sum(self.accelerator.unwrap_model(model).get_base_model(), inputs)
+        return loss_sum(causal_model(self.accelerator.unwrap_model(model)), inputs)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """32-bit masters where the adapter itself is kept in bf16."""
+        """32-bit masters where what learns is kept in bf16: alone, 8 bits lose most of the small changes."""
         weights = [p for p in self.model.parameters() if p.requires_grad]
         if weights[0].dtype == torch.bfloat16:
             self.optimizer = MasterAdamW(weights, lr=self.args.learning_rate)
@@ -94,12 +94,11 @@ def add_adapter(base: PreTrainedModel, recipe: Recipe) -> Any:
         target_modules=linear_layer_names(base),
         task_type="CAUSAL_LM",
     )
-    base.config.use_cache = False
     return get_peft_model(base, config)
 
 
-def adapter_dtype(precision: Precision) -> torch.dtype:
-    """16 bits where the base computes in bf16 without autocast (CPU); else 32, which fp16's gradient scaling needs."""
+def learning_dtype(precision: Precision) -> torch.dtype:
+    """Of the weights that learn: 16 bits where the base computes in bf16 without autocast (CPU); else 32, which fp16's gradient scaling needs."""
     return torch.bfloat16 if precision.dtype == torch.bfloat16 and not precision.autocast else torch.float32
 
 
@@ -149,5 +148,5 @@ def build_trainer(
     # SFTTrainer casts the adapter of a 4-bit base to bf16, which kills fp16's gradient scaler on a T4 (trl#4901).
     for parameter in model.parameters():
         if parameter.requires_grad:
-            parameter.data = parameter.data.to(adapter_dtype(precision))
+            parameter.data = parameter.data.to(learning_dtype(precision))
     return trainer

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import gradio as gr
 
-from qlora_demo.studio import LOCAL, RunView, Studio
+from qlora_demo.run_view import RunView
+from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui.guard import Updates
-from qlora_demo.ui.parts import button, heading, shown, text
+from qlora_demo.ui.parts import button, heading, note, shown, text
 from qlora_demo.ui.views_chat import (
     LENGTHS,
     SAME,
@@ -21,9 +23,10 @@ from qlora_demo.ui.views_chat import (
     suggestions,
     turns_for,
 )
-from qlora_demo.ui.views_models import chat_choices
+from qlora_demo.ui.views_models import chat_choices, chat_waits, example_offer
 
 NO_MODEL = "<p>You have no model yet. Train one first, then ask it and the original the same question.</p>"
+EXAMPLE_TIME = "3 min"
 OTHER_INSTRUCTION = "<p class='qd-note qd-warn'>Your model was trained with another instruction; answers may be worse.</p>"
 
 
@@ -33,6 +36,9 @@ class ChatTab:
 
     none: gr.Column
     train_one: gr.Button
+    offer: gr.HTML
+    example: gr.Button
+    notice: gr.HTML
     box: gr.Column
     run: gr.Dropdown
     base_heading: gr.HTML
@@ -60,6 +66,7 @@ class ChatTab:
     def outputs(self) -> list:
         """Everything that `draw` may set."""
         columns = [self.base_heading, self.yours_heading, self.base, self.yours, self.unseen_row, *self.learned, *self.unseen]
+        columns += [self.offer, self.example, self.notice]
         return [self.none, self.box, self.run, *columns, self.status, self.problem, self.instruction, self.other_instruction, self.put_back]
 
 
@@ -69,8 +76,11 @@ def build(kept: gr.BrowserState) -> ChatTab:
     with gr.Column(elem_id="chat-none", elem_classes="qd-empty") as parts["none"]:
         text(NO_MODEL)
         parts["train_one"] = gr.Button("Train one, a few minutes", variant="primary", elem_id="train-one", elem_classes="qd-narrow")
+        parts["offer"] = text("", elem_id="example-offer")
+        parts["example"] = gr.Button("Train the example", elem_id="train-example", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_id="chat") as parts["box"]:
         text(heading("Ask both"))
+        parts["notice"] = text("", visible=False, elem_id="chat-notice")
         parts["run"] = gr.Dropdown([], label="Your model, compared with its base model", elem_id="chat-run")
         with gr.Row(equal_height=True):
             parts["base_heading"], parts["base"] = _column("Base model", "chat-base")
@@ -136,10 +146,19 @@ def chosen_model(views: list[RunView], wanted: str | None) -> str | None:
 
 
 def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updates:
-    """Which models can answer."""
+    """Which models can answer; where none can, everyone's example is offered."""
     choices = chat_choices(views)
     some = gr.update(visible=bool(choices))
-    return {tab.none: gr.update(visible=not choices), tab.box: some, tab.run: gr.update(choices=choices, value=chosen)}
+    sentence, words = example_offer(next((view for view in views if view.shared()), None), EXAMPLE_TIME)
+    offered = {tab.offer: f"<p>{sentence}</p>", tab.example: button(words, bool(words))}
+    return {tab.none: gr.update(visible=not choices), tab.box: some, tab.run: gr.update(choices=choices, value=chosen), **offered}
+
+
+def draw_notice(tab: ChatTab, studio: Studio, views: list[RunView], chosen: str | None) -> Updates:
+    """Says so where a training leaves no room for chat."""
+    view = next((view for view in views if view.id == chosen), None)
+    training = studio.chat_waits_for(LOCAL, view) if view else None
+    return {tab.notice: shown(note(chat_waits(training, time.time(), studio.chat.given_back()), "qd-warn"))}
 
 
 def draw(tab: ChatTab, studio: Studio, run_id: str | None, chat: Chat) -> Updates:

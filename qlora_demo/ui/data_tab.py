@@ -13,7 +13,7 @@ from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui.guard import Updates, shown_in
 from qlora_demo.ui.parts import heading, shown, text
 from qlora_demo.ui.shell import Shell
-from qlora_demo.ui.views_data import chat_messages, counts, noun, numbers, position, questions_and_answers, remarks, title
+from qlora_demo.ui.views_data import chat_messages, counts, goal, noun, numbers, position, questions_and_answers, remarks, title
 
 EMPTY = "<p>Nothing chosen yet.</p><p class='qd-small'>Pick an example: in a few minutes you can chat with a model of your own.</p>"
 
@@ -73,7 +73,7 @@ def _source(studio: Studio) -> dict:
         examples = [gr.Button(f"{e.title}\n{e.text}", elem_id=f"example-{e.id}", elem_classes="qd-card") for e in EXAMPLES]
     text(heading("Or use your own", 3))
     file = gr.File(label="Your file", elem_id="upload", height=190)
-    limit = f"CSV, TSV, JSON or JSON lines; up to {studio.settings.max_upload_mb:,} MB and {studio.settings.max_rows:,} rows."
+    limit = f"CSV, TSV, JSON, JSON lines or plain text; up to {studio.settings.max_upload_mb:,} MB and {studio.settings.max_rows:,} rows."
     text(f'<p class="qd-small">{limit} It stays on this machine.</p>')
     return {"examples": tuple(examples), "file": file}
 
@@ -118,7 +118,7 @@ def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
         tab.title: title(dataset),
         tab.columns: gr.update(visible=False),
         **_preview(tab, dataset, 0),
-        tab.counts: f"<p>{counts(dataset, len(held_out))}</p>",
+        tab.counts: f"<p>{counts(dataset, len(held_out))} {goal(dataset)}</p>",
         tab.remarks: shown(remarks(dataset.report.warnings)),
         tab.aside: gr.update(label=f"Show the {len(held_out)} set aside", visible=bool(held_out), open=False),
         tab.aside_rows: questions_and_answers(held_out),

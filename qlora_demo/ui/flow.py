@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from qlora_demo.errors import NotFoundError
-from qlora_demo.studio import LOCAL, RunView, Studio
+from qlora_demo.run_view import RunView
+from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui import chat_tab, data_tab, models_tab, train_form, train_run
 from qlora_demo.ui.guard import Updates
 from qlora_demo.ui.parts import button, esc, note, shown
@@ -93,10 +94,24 @@ def delete(page: Page, run_id: str, shown_run: str, chat: Chat) -> Updates:
     return {**models_tab.draw(page.models, page.studio, views, None), **_chat(page, views, chat["run"], chat), **forgotten}
 
 
+def rename(page: Page, run_id: str, name: str, shown_run: str, chat: Chat) -> Updates:
+    """Gives a run another name wherever it is shown. Raises UserError."""
+    page.studio.rename(LOCAL, run_id, name)
+    views = page.studio.runs(LOCAL)
+    on_train = _run_box(page, page.studio.run(LOCAL, run_id)) if shown_run == run_id else {}
+    return {**models_tab.draw(page.models, page.studio, views, run_id), **_chat(page, views, chat["run"], chat), **on_train}
+
+
+def train_example(page: Page) -> Updates:
+    """Trains everyone's example, and shows it. Raises UserError."""
+    return show_run(page, page.studio.train_example())
+
+
 def _chat(page: Page, views: list[RunView], wanted: str | None, chat: Chat) -> Updates:
     """Which models can answer, and the conversation with the one that is wanted or else the newest."""
     chosen = chat_tab.chosen_model(views, wanted)
-    return {**chat_tab.draw_models(page.chat, views, chosen), **chat_tab.draw(page.chat, page.studio, chosen, chat)}
+    drawn = chat_tab.draw(page.chat, page.studio, chosen, chat)
+    return {**chat_tab.draw_models(page.chat, views, chosen), **chat_tab.draw_notice(page.chat, page.studio, views, chosen), **drawn}
 
 
 def land(page: Page, remembered: tuple[str, str, float, Chat], asked: str) -> Updates:
@@ -149,12 +164,12 @@ def show_active(page: Page) -> Updates:
 
 def fingerprint(studio: Studio, run_id: str) -> tuple:
     """Cheap to make; equal as long as nothing that the page shows has changed: (states of all runs, progress of those that matter)."""
-    jobs = studio.ledger.jobs(LOCAL)
+    jobs = studio.jobs(LOCAL)
     states = tuple((job.run, job.state, job.attempt) for job in jobs)
     watched = [job.run for job in jobs if job.run == run_id or job.state in ("starting", "running", "stopping", "queued")]
     progress = [(view.place, view.progress) for view in (studio.run(LOCAL, run) for run in watched)]
-    steps = tuple((place, p.phase, p.step, len(p.points), len(p.held_out), len(p.answers), len(p.notes)) for place, p in progress)
-    return (states, steps)
+    steps = tuple((place, p.phase, p.step, p.downloaded, len(p.points), len(p.held_out), len(p.answers), len(p.notes)) for place, p in progress)
+    return (states, steps, studio.chat.running())
 
 
 def tick(page: Page, run_id: str, drawn: tuple, chatting: str | None, selected: str | None, chat: Chat) -> Updates:
@@ -164,7 +179,8 @@ def tick(page: Page, run_id: str, drawn: tuple, chatting: str | None, selected: 
         return {}
     views = page.studio.runs(LOCAL)
     shown_run = next((view for view in views if view.id == run_id), None)
-    updates = {**head(page, views), page.shell.drawn: now, **(_run_box(page, shown_run) if shown_run else {})}
+    notice = chat_tab.draw_notice(page.chat, page.studio, views, chatting)
+    updates = {**head(page, views), page.shell.drawn: now, **notice, **(_run_box(page, shown_run) if shown_run else {})}
     if drawn and now[0] == drawn[0]:
         return updates
     chosen = chat_tab.chosen_model(views, chatting)

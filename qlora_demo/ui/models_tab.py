@@ -6,15 +6,18 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from qlora_demo.studio import LOCAL, RunView, Studio
+from qlora_demo.run_view import RunView
+from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.submission import LONGEST_NAME
 from qlora_demo.ui.guard import Updates, shown_in
 from qlora_demo.ui.parts import button, esc, heading, shown, text
-from qlora_demo.ui.train_run import settings
+from qlora_demo.ui.train_run import command_box, settings
 from qlora_demo.ui.views_data import questions_and_answers
 from qlora_demo.ui.views_models import delete_question, detail, run_choices
 
 NOTHING = "<p>Nothing here yet. Models you train appear here, also after you close the page.</p>"
 DELETE = "Delete this model"
+RENAME = "Rename"
 FIRST_ROWS = 10
 
 
@@ -27,9 +30,16 @@ class ModelsTab:
     detail: gr.HTML
     problem: gr.HTML
     chat: gr.Button
+    again: gr.Button
     open: gr.Button
+    rename: gr.Button
+    naming: gr.Row
+    name: gr.Textbox
+    save_name: gr.Button
     settings: gr.HTML
+    command: gr.Textbox
     data: gr.HTML
+    aside: gr.HTML
     delete: gr.Button
     confirm: gr.Column
     question: gr.HTML
@@ -38,8 +48,9 @@ class ModelsTab:
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        one = [self.detail, self.problem, self.chat, self.settings, self.data, self.delete, self.confirm, self.question]
-        return [self.none, self.box, self.runs, *one]
+        one = [self.detail, self.problem, self.chat, self.again, self.rename, self.naming, self.name, self.settings, self.command]
+        data = [self.data, self.aside, self.delete, self.confirm, self.question]
+        return [self.none, self.box, self.runs, *one, *data]
 
 
 def build() -> ModelsTab:
@@ -60,11 +71,18 @@ def _detail() -> dict:
     parts: dict = {"detail": text("", elem_id="model-detail"), "problem": text("", visible=False, elem_id="models-problem")}
     with gr.Row(elem_classes="qd-line"):
         parts["chat"] = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="model-chat")
+        parts["again"] = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="model-again")
         parts["open"] = gr.Button("Show its training", scale=0, min_width=180, elem_id="model-open")
-    with gr.Accordion("Settings used, and the command that repeats it", open=False):
+        parts["rename"] = gr.Button(RENAME, scale=0, min_width=120, elem_id="model-rename")
+    with gr.Row(visible=False, elem_classes="qd-line") as parts["naming"]:
+        parts["name"] = gr.Textbox("", label="New name", max_length=LONGEST_NAME, elem_id="model-name")
+        parts["save_name"] = gr.Button("Save the name", scale=0, min_width=160, elem_id="save-name")
+    with gr.Accordion("Settings used, and the command that repeats it", open=False, elem_id="model-settings-box"):
         parts["settings"] = text("", elem_id="model-settings")
-    with gr.Accordion("Data it learned from", open=False):
+        parts["command"] = command_box("model-command")
+    with gr.Accordion("Data it learned from, and the rows set aside", open=False, elem_id="model-data-box"):
         parts["data"] = text("", elem_id="model-data")
+        parts["aside"] = text("", elem_id="model-aside")
     parts["delete"] = gr.Button(DELETE, size="sm", elem_id="delete-model", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
         parts["question"] = text("", elem_id="delete-question")
@@ -84,17 +102,24 @@ def draw_list(tab: ModelsTab, views: list[RunView], chosen: str | None) -> Updat
 
 def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
     """The panel of one run. Raises NotFoundError."""
-    closed = {tab.confirm: gr.update(visible=False), tab.delete: button(DELETE, True)}
     if not run_id:
-        return closed
+        return {tab.confirm: gr.update(visible=False), tab.naming: gr.update(visible=False)}
     view = studio.run(LOCAL, run_id)
-    learned = studio.questions(LOCAL, run_id)[0]
+    learned, aside = studio.questions(LOCAL, run_id)
+    change = studio.may_change(LOCAL, view.job)
     return {
-        **closed,
+        tab.confirm: gr.update(visible=False),
+        tab.delete: button(DELETE, change),
+        tab.naming: gr.update(visible=False),
+        tab.rename: button(RENAME, change),
+        tab.name: view.name,
         tab.detail: detail(view),
         tab.chat: button("Chat with it", view.usable()),
+        tab.again: button("Train again with changes", True),
         tab.settings: settings(view),
-        tab.data: questions_and_answers(learned[:FIRST_ROWS]),
+        tab.command: view.command,
+        tab.data: heading(f"The first of {len(learned):,} rows it learned from", 3) + questions_and_answers(learned[:FIRST_ROWS]),
+        tab.aside: heading(f"{len(aside):,} set aside: it has never seen these", 3) + questions_and_answers(aside) if aside else "",
     }
 
 
@@ -106,7 +131,7 @@ def draw(tab: ModelsTab, studio: Studio, views: list[RunView], chosen: str | Non
 
 
 def wire(tab: ModelsTab, studio: Studio) -> None:
-    """What happens inside this tab; deleting is wired by the page, as other tabs must forget the run too."""
+    """What happens inside this tab; renaming and deleting are wired by the page, as other tabs must follow."""
 
     def confirm(run_id: str) -> Updates:
         question = f"<p>{esc(delete_question(studio.run(LOCAL, run_id)))}</p>"
@@ -119,4 +144,5 @@ def wire(tab: ModelsTab, studio: Studio) -> None:
     choose = shown_in(tab.problem, lambda run_id: draw_one(tab, studio, run_id))
     tab.runs.input(choose, [tab.runs], tab.outputs(), **shared)
     tab.delete.click(shown_in(tab.problem, confirm), [tab.runs], tab.outputs(), **shared)
+    tab.rename.click(lambda: {tab.naming: gr.update(visible=True), tab.rename: button(RENAME, False)}, None, tab.outputs(), **shared)
     tab.keep.click(shown_in(tab.problem, keep), None, tab.outputs(), **shared)

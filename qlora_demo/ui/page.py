@@ -13,6 +13,7 @@ from qlora_demo.ui.flow import Page
 from qlora_demo.ui.guard import Updates, as_message, shown_in
 from qlora_demo.ui.shell import CHAT, DATA, LIVE_REGION, MODELS, TRAIN, build_shell
 from qlora_demo.ui.theme import CSS, theme
+from qlora_demo.ui.views_place import banner
 
 TITLE = "Train your own chat model"
 TICK_SECONDS = 1.0
@@ -24,7 +25,7 @@ PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 def build_page(studio: Studio) -> gr.Blocks:
     """The page of one studio. Everything on it can be drawn again from the studio alone."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT_UPLOADS, KEPT_UPLOADS)) as demo:
-        shell = build_shell()
+        shell = build_shell(banner(studio.settings, studio.machine))
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             with gr.Tab("1 Data", id=DATA, elem_id="tab-data"):
                 data = data_tab.build(studio)
@@ -70,6 +71,9 @@ def _wire_ways(page: Page) -> None:
     def delete(run_id: str, shown_run: str, kept: dict) -> Updates:
         return flow.delete(page, run_id, shown_run, kept)
 
+    def rename(run_id: str, name: str, shown_run: str, kept: dict) -> Updates:
+        return flow.rename(page, run_id, name, shown_run, kept)
+
     gr.on([form.change.click, chat.train_one.click, models.choose_data.click], to_data, None, [page.tabs], **PRIVATE)
     to_form = as_message(lambda dataset_id: flow.show_form(page, dataset_id))
     data.to_training.click(to_form, [shell.dataset_id], every, **PRIVATE)
@@ -77,6 +81,11 @@ def _wire_ways(page: Page) -> None:
     run.chat.click(shown_in(run.problem, to_chat), [shell.run_id, chat.kept], every, **PRIVATE)
     again = shown_in(run.problem, lambda run_id: flow.train_again(page, run_id))
     run.again.click(again, [shell.run_id], every, **PRIVATE)
+    from_models = shown_in(models.problem, lambda run_id: flow.train_again(page, run_id))
+    models.again.click(from_models, [models.runs], every, **PRIVATE)
+    chat.example.click(as_message(lambda: flow.train_example(page)), None, every, **PRIVATE)
+    saved = [models.runs, models.name, shell.run_id, chat.kept]
+    gr.on([models.save_name.click, models.name.submit], shown_in(models.problem, rename), saved, every, **PRIVATE)
     models.chat.click(shown_in(models.problem, to_chat), [models.runs, chat.kept], every, **PRIVATE)
     models.open.click(shown_in(models.problem, lambda run_id: flow.show_run(page, run_id)), [models.runs], every, **PRIVATE)
     models.really.click(shown_in(models.problem, delete), [models.runs, shell.run_id, chat.kept], every, **PRIVATE)

@@ -38,14 +38,15 @@ def remembered(default: object, key: str) -> gr.BrowserState:
     return gr.BrowserState(default, storage_key=f"qlora-demo-{key}", secret=SECRET)
 
 
-def build_shell() -> Shell:
-    """The top of the page. The header's text is set at every load."""
+def build_shell(banner: str) -> Shell:
+    """The top of the page. The header's text is set at every load; `banner` stays, and "" is none."""
     dataset_id, run_id, visited = remembered("", "dataset"), remembered("", "run"), remembered(0.0, "visited")
     chat = remembered(EMPTY, "chat")
     drawn = gr.State(())
     with gr.Row(elem_classes="qd-top"):
         header = text("", elem_id="header")
         show = gr.Button("Show", size="sm", scale=0, min_width=88, visible=False, elem_id="show-run")
+    text(banner, visible=bool(banner), elem_id="place")
     announcement = text("", elem_id="announcement", elem_classes="qd-unseen")
     message = text("", visible=False, elem_id="message")
     return Shell(header, show, announcement, message, dataset_id, run_id, visited, chat, drawn)

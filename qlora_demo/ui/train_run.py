@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import gradio as gr
 import pandas as pd
 
-from qlora_demo.studio import LOCAL, RunView, Studio
+from qlora_demo.run_view import RunView
+from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui import views_run as say
 from qlora_demo.ui.form_fields import LABELS
 from qlora_demo.ui.guard import Updates, shown_in
@@ -50,13 +51,14 @@ class TrainRun:
     all_answers_table: gr.HTML
     log: gr.Textbox
     settings: gr.HTML
+    command: gr.Textbox
     index: gr.State
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
         top = [self.title, self.stop, self.progress, self.remark, self.problem, self.verdict, self.chat, self.resume, self.again]
         middle = [self.answer_box, self.answer, self.position, self.plot_box, self.plot]
-        return [*top, *middle, self.numbers, self.all_answers, self.all_answers_table, self.log, self.settings, self.index]
+        return [*top, *middle, self.numbers, self.all_answers, self.all_answers_table, self.log, self.settings, self.command, self.index]
 
 
 def build() -> TrainRun:
@@ -118,23 +120,30 @@ def _folded() -> dict:
         parts["log"] = gr.Textbox("", label="What the training wrote", lines=14, max_lines=14, autoscroll=True, interactive=False, buttons=["copy"])
     with gr.Accordion("Settings used", open=False, elem_id="run-settings"):
         parts["settings"] = text("")
+        parts["command"] = command_box("run-command")
     return parts
+
+
+def command_box(elem_id: str) -> gr.Textbox:
+    """The command that repeats a run, with a button that copies it."""
+    where = "For a terminal in the folder where the file is."
+    return gr.Textbox("", label="The command that repeats it", info=where, lines=3, interactive=False, buttons=["copy"], elem_id=elem_id)
 
 
 def draw(run: TrainRun, studio: Studio, view: RunView, index: int = 0) -> Updates:
     """Everything, from the studio alone."""
     happened, kind = say.remark(view)
     points = bool(view.progress.points)
-    resume, stop = say.resume_label(view), say.stop_label(view)
+    resume, stop, change = say.resume_label(view), say.stop_label(view), studio.may_change(LOCAL, view.job)
     ended = say.over(view)
     return {
         run.title: say.title(view),
-        run.stop: button(stop, bool(stop)),
+        run.stop: button(stop, bool(stop) and change),
         run.progress: shown(say.progress_bar(view)),
         run.remark: shown(note(happened, kind)),
         run.verdict: shown(f'<p class="qd-verdict">{esc(say.verdict(view))}</p>' if say.verdict(view) and ended else ""),
         run.chat: button("Chat with it", view.usable() and ended),
-        run.resume: button(resume, bool(resume)),
+        run.resume: button(resume, bool(resume) and change),
         run.again: button("Train again with changes", ended),
         **_answer(run, view, index),
         run.plot_box: gr.update(visible=points),
@@ -144,13 +153,13 @@ def draw(run: TrainRun, studio: Studio, view: RunView, index: int = 0) -> Update
         run.all_answers_table: table(("Question", "Base", "Yours", "Your own answer"), say.answer_rows(view)),
         run.log: studio.log(LOCAL, view.id),
         run.settings: settings(view),
+        run.command: view.command,
     }
 
 
 def settings(view: RunView) -> str:
-    """The recipe in words, and the command that repeats it."""
-    command = f'<p class="qd-small">The command that repeats it:</p><pre class="qd-command" tabindex="0">{esc(view.command)}</pre>'
-    return table(("Setting", "Value"), settings_rows(view.recipe, view.model, LABELS)) + command
+    """The recipe in words."""
+    return table(("Setting", "Value"), settings_rows(view.recipe, view.model, LABELS))
 
 
 def _answer(run: TrainRun, view: RunView, index: int) -> Updates:

@@ -7,7 +7,7 @@ from typing import Any
 
 from qlora_demo.chat.client import Ask, Turn
 from qlora_demo.data.conversation import Conversation, Message, Row
-from qlora_demo.studio import RunView
+from qlora_demo.run_view import RunView
 from qlora_demo.ui.parts import counted, duration, esc, literal
 
 SUGGESTIONS = 3

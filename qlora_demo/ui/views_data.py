@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qlora_demo.data.conversation import Conversation, Row
+from qlora_demo.data.conversation import Conversation, Passage, Row
 from qlora_demo.data.dataset import PreparedDataset, Warning_
 from qlora_demo.ui.parts import counted, esc, literal, table
 
@@ -18,13 +18,28 @@ READ_AS = {
     "question-answer": "questions with their answers",
     "text-label": "texts with their labels",
     "two-columns": "two columns of text: the shorter asks, the longer answers",
+    "text": "plain text, in passages",
     "mapping": "the columns that you chose",
 }
 
 
 def noun(dataset: PreparedDataset) -> str:
     """What one row is called."""
-    return "text" if dataset.kind == "labels" else "conversation"
+    return {"labels": "text", "passages": "passage", "conversations": "conversation"}[dataset.kind]
+
+
+GOALS = {
+    "character": "It will learn to answer as these conversations do.",
+    "sorting": "It will learn to sort texts by their labels.",
+    "summary": "It will learn to say long texts in short.",
+    "code": "It will learn to write such code.",
+    "subject": "It will learn this text's subject and manner. Ask it to go on from a first sentence.",
+}
+
+
+def goal(dataset: PreparedDataset) -> str:
+    """What the data is good for, as it was inferred from its rows."""
+    return GOALS[dataset.goal()]
 
 
 def title(dataset: PreparedDataset) -> str:
@@ -86,7 +101,10 @@ def _remark(warning: Warning_) -> str:
 
 def questions_and_answers(rows: Sequence[Row]) -> str:
     """The first rows as a table of the last question and its answer."""
-    cells = [(row.question(), row.answer()) if isinstance(row, Conversation) else ("", row.text) for row in rows[:SHOWN_ROWS]]
+    first = rows[:SHOWN_ROWS]
+    if first and isinstance(first[0], Passage):
+        return table(("Passage",), [(row.text,) for row in first if isinstance(row, Passage)])
+    cells = [(row.question(), row.answer()) for row in first if isinstance(row, Conversation)]
     return table(("Question", "Answer"), [*cells]) if cells else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qlora_demo.studio import RunView
+from qlora_demo.run_view import RunView
 from qlora_demo.ui.parts import esc, note, ordinal, roughly, size
 from qlora_demo.ui.views_run import verdict
 from qlora_demo.ui.views_train import METHOD_NAMES
@@ -29,11 +29,12 @@ def activity(view: RunView | None) -> str:
     if view is None:
         return IDLE
     if view.job.state == "queued":
-        return f"You are {ordinal(view.place)} in line"
-    progress = view.progress
+        place = "You are next in line" if view.place == 1 else f"You are {ordinal(view.place)} in line"
+        return f"{place}, about {roughly(view.starts_in)}" if view.starts_in else place
+    progress, whose = view.progress, "The example" if view.shared() else "Yours"
     if progress.phase == "learning" and progress.seconds_left is not None:
-        return f"Yours is training: {round(100 * progress.share())} %, {roughly(progress.seconds_left)} left"
-    return f"Yours is training: {round(100 * progress.share())} %"
+        return f"{whose} is training: {round(100 * progress.share())} %, {roughly(progress.seconds_left)} left"
+    return f"{whose} is training: {round(100 * progress.share())} %"
 
 
 def state_words(view: RunView) -> str:
@@ -60,6 +61,23 @@ def detail(view: RunView) -> str:
     line = f"{state_words(view)} · {METHOD_NAMES[view.recipe.method]} · {view.model.name}"
     text = "How far it is stands in 2 Train." if view.active() else verdict(view) or view.job.reason
     return f'<h2 class="qd-h2">{esc(view.name)}</h2><p class="qd-small">{esc(line)}</p>{note(text)}'
+
+
+def chat_waits(training: RunView | None, now: float, given_back: bool) -> str:
+    """Why Chat cannot answer at the moment, "" where it can."""
+    if training is None:
+        return ""
+    whose = "the example" if training.shared() else "yours"
+    left = roughly(training.seconds_left(now))
+    kept = " Your chat was paused to make room; the conversation is kept." if given_back else ""
+    return f"This machine is training ({whose}, about {left} left).{kept} Chat opens by itself when it is done."
+
+
+def example_offer(example: RunView | None, minutes: str) -> tuple[str, str]:
+    """(sentence, words of the button) about everyone's example where nothing can be chatted with yet; no words, no button."""
+    if example is None or not example.active():
+        return "Or see it at work first: everyone's example talks as a character.", f"Train the example, about {minutes}"
+    return "Everyone's example is being trained. You can chat with it here when it is done.", ""
 
 
 def delete_question(view: RunView) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qlora_demo.studio import RunView
+from qlora_demo.progress import amount
+from qlora_demo.run_view import RunView
 from qlora_demo.ui.parts import bar, duration, esc, ordinal, roughly, size
 
 FINAL = ("finished", "failed", "stopped", "interrupted")
@@ -30,16 +31,18 @@ def phase(view: RunView) -> str:
     """The name of what it does now, which a screen reader announces when it changes."""
     if over(view):
         return {"finished": "Done", "failed": "Ended with a problem", "stopped": "Stopped", "interrupted": "Interrupted"}[view.job.state]
+    if view.job.state == "stopping" and view.progress.phase in ("waiting", "getting"):
+        return "Stopping, a few seconds."
     if view.job.state == "stopping":
         return "Saving what it has learned so far, a few seconds."
     if view.job.state == "queued":
-        return f"You are {ordinal(view.place)} in line. You can close this page."
+        return waiting(view)
     if view.job.state == "starting":  # what its events say is still of the attempt before
         return "Getting ready"
     progress = view.progress
     words = {
         "waiting": "Getting ready",
-        "getting": f"Getting the base model ({size(progress.download_bytes)}, once)",
+        "getting": f"Getting the base model ({size(progress.download_total or progress.download_bytes)}, once)",
         "loading": "Reading the model",
         "fitting": "Checking that it fits",
         "learning": "Learning",
@@ -49,9 +52,20 @@ def phase(view: RunView) -> str:
     return words[progress.phase]
 
 
+def waiting(view: RunView) -> str:
+    """Its place in the line and when it starts: "You are 3rd in line. Starts in about 7 minutes. You can close this page."."""
+    place = "You are next in line." if view.place == 1 else f"You are {ordinal(view.place)} in line."
+    starts = f" Starts in about {roughly(view.starts_in)}." if view.starts_in else ""
+    return f"{place}{starts} You can close this page."
+
+
 def sentence(view: RunView) -> str:
     """The phase with what changes every step: "Learning · step 42 of 108 · about 40 s left"."""
     parts, progress = [phase(view)], view.progress
+    if view.job.state == "running" and progress.phase == "getting" and progress.download_total:
+        parts = [f"Getting the base model ({amount(progress.downloaded, progress.download_total)}, once)"]
+        if progress.download_seconds_left is not None:
+            parts.append(f"about {roughly(progress.download_seconds_left)} left")
     if view.job.state == "running" and progress.phase == "learning":
         parts.append(f"step {progress.step} of {progress.steps}")
         if progress.seconds_left is not None:

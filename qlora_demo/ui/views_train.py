@@ -9,10 +9,11 @@ from qlora_demo.recipe import METHODS, PRESETS, Recipe
 from qlora_demo.studio import Forecast, ModelChoice
 from qlora_demo.ui.parts import bar, counted, esc, roughly, size, times
 
-METHOD_NAMES = {"qlora": "QLoRA", "lora": "LoRA"}
+METHOD_NAMES = {"qlora": "QLoRA", "lora": "LoRA", "full": "Full"}
 METHOD_TEXTS = {
     "qlora": ("smallest memory", "The packed model stays as it is, an add-on learns."),
     "lora": ("unpacked model", "The whole-size model stays as it is, an add-on learns."),
+    "full": ("largest memory", "The whole model changes; what is saved is as large as the base."),
 }
 PRESET_CHOICES = [(preset.capitalize(), preset) for preset in PRESETS]
 TIGHT = 0.8

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qlora_demo.data.conversation import Passage
 from qlora_demo.data.dataset import prepare
 from qlora_demo.data.table import Limits
 from qlora_demo.errors import DataError
@@ -40,7 +41,8 @@ def read(folder: Path, name: str, content: bytes) -> None:
         assert str(error).endswith((".", "messages."))
         return
     assert dataset.rows
-    assert all(row.messages[-1].role == "assistant" and row.answer().strip() for row in dataset.rows)
+    for row in dataset.rows:
+        assert row.text.strip() if isinstance(row, Passage) else row.messages[-1].role == "assistant" and row.answer().strip()
     json.dumps([row.to_json() for row in dataset.rows]).encode()
 
 

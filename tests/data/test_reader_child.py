@@ -39,11 +39,12 @@ def test_a_reader_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.Monkey
         prepare_in_child(tmp_path / "upload", "a.csv", None, Limits(), tmp_path / "one")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps the limit")
-def test_memory_is_limited_and_its_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [sys.platform, "darwin"])
+def test_memory_is_limited_and_its_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     code = (
-        "import sys; from pathlib import Path; from qlora_demo.data import reader_child\n"
-        "reader_child.prepare = lambda *_: bytearray(4_000_000_000)\n"
+        f"import sys, time; from pathlib import Path; from qlora_demo.data import reader_child; sys.platform = {name!r}\n"
+        "reader_child.BASE_MEMORY = 400_000_000\n"
+        "reader_child.prepare = lambda *_: (b'x' * 600_000_000, time.sleep(5))\n"
         "reader_child.main()"
     )
     (tmp_path / "upload").write_text("q,a\nx,y\n")

@@ -14,9 +14,9 @@ import pytest
 
 from qlora_demo.errors import StorageError
 from qlora_demo.jobs import processes
-from qlora_demo.jobs.ledger import Job, Ledger
+from qlora_demo.jobs.ledger import EVERYONE, Job, Ledger
 from qlora_demo.jobs.processes import Identity
-from qlora_demo.jobs.scheduler import DIED, INTERRUPTED, KILLED, LEFT_THE_LINE, RESTARTED, STOPPED_UNSAVED, Scheduler
+from qlora_demo.jobs.scheduler import DIED, INTERRUPTED, KILLED, LEFT_THE_LINE, RESTARTED, STOPPED_UNSAVED, Scheduler, Tenants
 from qlora_demo.pipes import child_environ
 from qlora_demo.run_dir import Home, RunDir
 
@@ -34,13 +34,14 @@ class House:
     def scheduler(self) -> Scheduler:
         environ = child_environ(os.environ)
         environ["PYTHONPATH"] += os.pathsep + str(TESTS)
-        return Scheduler(self.home, self.ledger, lambda job: self.room_made.append(job.run), environ, module="stand_in_worker")
+        tenants = Tenants(lambda job: self.room_made.append(job.run), lambda: self.room_made.append("room again"))
+        return Scheduler(self.home, self.ledger, tenants, environ, module="stand_in_worker")
 
-    def submit(self, name: str, **plan: object) -> RunDir:
+    def submit(self, name: str, owner: str = "me", **plan: object) -> RunDir:
         run = self.home.run(name)
         run.path.mkdir()
         (run.path / "plan.json").write_text(json.dumps({"seconds": 60, **plan}))
-        self.ledger.add_job("train", name, "me")
+        self.ledger.add_job("train", name, owner)
         return run
 
     def job(self, name: str) -> Job:
@@ -82,7 +83,7 @@ def test_runs_train_one_after_the_other(house: House, scheduler: Scheduler) -> N
     house.until_state("b", "finished")
     assert house.job("a").state == "finished"
     assert house.job("a").ended <= house.job("b").started
-    assert house.room_made == ["a", "b"]
+    assert house.room_made[:2] == ["a", "b"]
 
 
 def test_stop_out_of_the_line_and_while_running(house: House, scheduler: Scheduler) -> None:
@@ -256,5 +257,29 @@ def test_a_run_that_room_cannot_be_made_for_says_why(house: House) -> None:
         raise StorageError("a/run.json is damaged and cannot be read.")
 
     house.submit("a")
-    Scheduler(house.home, house.ledger, no_room, {}).tick()
+    Scheduler(house.home, house.ledger, Tenants(no_room, lambda: None), {}).tick()
     assert (house.job("a").state, house.job("a").reason) == ("failed", "a/run.json is damaged and cannot be read.")
+
+
+def test_there_is_room_again_once_the_last_in_line_has_ended(house: House, scheduler: Scheduler) -> None:
+    house.submit("a", seconds=0.1)
+    house.submit("b", seconds=0.1)
+    house.until_state("b", "finished")
+    house.until(lambda: house.room_made[-1] == "room again")
+    assert house.room_made == ["a", "b", "room again"]
+
+
+def test_everyones_example_gives_way_and_goes_on_last(house: House, scheduler: Scheduler) -> None:
+    house.submit("example", owner=EVERYONE)
+    house.until_state("example", "running")
+    house.submit("mine", seconds=0.2)
+    scheduler.give_way(house.job("example"))
+    house.until_state("mine", "finished")
+    assert house.until_state("example", "running").attempt == 2
+
+
+def test_everyones_example_waits_behind_those_who_came_later(house: House) -> None:
+    house.submit("example", owner=EVERYONE)
+    house.submit("mine")
+    assert [job.run for job in house.ledger.waiting()] == ["mine", "example"]
+    assert house.ledger.claim("train").run == "mine"

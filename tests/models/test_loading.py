@@ -58,5 +58,5 @@ def test_the_adapter_goes_on_every_linear_layer_but_the_head(tiny_folder: Path) 
 
 
 def test_precision_comes_with_its_reason() -> None:
-    assert "processor" in training_precision("cpu").reason
+    assert "processor" in training_precision("cpu", "lora").reason
     assert chat_precision("cpu").dtype == torch.float32

@@ -8,10 +8,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from qlora_demo.data.conversation import Message
+from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.models.loading import Precision, load_base
-from qlora_demo.models.pair import BASE, Sampling, answer_rows, pad_left
+from qlora_demo.models.loss import mean_loss
+from qlora_demo.models.pair import BASE, Pair, Sampling, answer_in_turns, answer_rows, pad_left
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.trainer import add_adapter
 
@@ -83,3 +84,55 @@ def test_sampling_repeats_with_its_seed(tiny_folder: Path) -> None:
     first, again, other = (answer_rows(model, tokenizer, rows, Sampling(16, 1.0, 0.95, seed)) for seed in (3, 3, 4))
     assert first == again
     assert first != other
+
+
+def two_models(folder: Path):
+    """The tiny model, and one like it that says something else."""
+    base, other = (AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval() for _ in range(2))
+    torch.manual_seed(2)
+    for weight in other.parameters():
+        weight.data += 0.05 * torch.randn_like(weight)
+    return base, other
+
+
+def test_two_models_in_turns_answer_as_each_alone_token_for_token(tiny_folder: Path) -> None:
+    models, tokenizer = two_models(tiny_folder), load_tokenizer(tiny_folder)
+    streamed = ["", "", "", ""]
+
+    def emit(row: int, text: str) -> None:
+        streamed[row] += text
+
+    asked = prompts(tiny_folder)
+    turns = answer_in_turns(models, tokenizer, (asked, asked[::-1]), Sampling(26), emit)
+    for answer, text, model, prompt in zip(turns, streamed, (models[0],) * 2 + (models[1],) * 2, asked + asked[::-1], strict=True):
+        alone = model.generate(torch.tensor([prompt]), max_new_tokens=26, do_sample=False, eos_token_id=tokenizer.eos_token_id)[0][len(prompt) :]
+        assert answer.text == tokenizer.decode(alone, skip_special_tokens=True).strip()
+        assert text.strip().startswith(answer.text.rstrip("\ufffd"))
+    assert turns[0].text != turns[3].text
+
+
+def test_two_models_can_be_cancelled_and_sampled(tiny_folder: Path) -> None:
+    models, tokenizer, asked = two_models(tiny_folder), load_tokenizer(tiny_folder), [prompts(tiny_folder)[0]]
+    pair = Pair(*models)
+    stops = []
+    stopped = pair.answers(tokenizer, (asked, asked), Sampling(200), cancelled=lambda: stops.append(1) is None and len(stops) > 5)
+    assert max(answer.tokens for answer in stopped) <= 6
+    first, again, other = (pair.answers(tokenizer, (asked, asked), Sampling(16, 1.0, 0.95, seed)) for seed in (3, 3, 4))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_the_losses_of_a_pair_are_those_of_each_model(tiny_folder: Path, method: str) -> None:
+    base, other = two_models(tiny_folder)
+    renderer = Renderer(load_tokenizer(tiny_folder), {})
+    rows = renderer.render(Conversation((Message("user", "lamp"), Message("assistant", "sea storm"))), 64, 0)
+    pad = renderer.tokenizer.pad_token_id
+    if method == "full":
+        pair = Pair(base, other)
+    else:
+        model = adapted(tiny_folder, "lora", torch.float32)
+        pair = Pair(model, model, "default")
+    losses = pair.losses(rows, pad, 4)
+    assert losses[0] == pytest.approx(mean_loss(base, rows, pad, 4))
+    assert losses[1] != losses[0]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ui.ui_examples import HOSTILE, REPORT, run, with_model
 
-from qlora_demo.ui.views_models import IDLE, activity, chat_choices, delete_question, detail, header, run_choices
+from qlora_demo.jobs.ledger import EVERYONE
+from qlora_demo.ui.views_models import IDLE, activity, chat_choices, chat_waits, delete_question, detail, example_offer, header, run_choices
 
 
 @pytest.mark.parametrize(
     ("view", "words"),
     [
         (None, IDLE),
-        (run("queued", place=3), "You are 3rd in line"),
+        (run("queued", place=3, starts_in=420.0), "You are 3rd in line, about 7 min"),
+        (run("queued", place=1), "You are next in line"),
         (run(phase="learning", step=42, seconds_left=38.0), "Yours is training: 37 %, 40 s left"),
         (run(phase="testing"), "Yours is training: 97 %"),
     ],
@@ -46,3 +50,28 @@ def test_detail_shows_the_verdict_and_escapes_the_name() -> None:
 
 def test_delete_says_what_goes() -> None:
     assert delete_question(run("finished")) == "Delete 'customers, 24 Nov'? Model, data and report go for good."
+
+
+def example(state: str):
+    view = run(state, phase="learning", step=42, seconds_left=38.0)
+    return replace(view, job=replace(view.job, owner=EVERYONE))
+
+
+def test_a_model_without_weights_cannot_be_chatted_with() -> None:
+    stopped = replace(run("stopped"), result={"outcome": "stopped", "reason": "Stopped while the base model was fetched."})
+    assert chat_choices([stopped]) == []
+
+
+def test_chat_says_why_it_waits_and_when_it_opens() -> None:
+    view = run(phase="learning", step=42, seconds_left=38.0)
+    assert chat_waits(None, 0.0, True) == ""
+    assert chat_waits(view, 0.0, False) == "This machine is training (yours, about 40 s left). Chat opens by itself when it is done."
+    kept = "Your chat was paused to make room; the conversation is kept."
+    assert chat_waits(example("running"), 0.0, True).startswith(f"This machine is training (the example, about 40 s left). {kept}")
+
+
+def test_the_example_is_offered_trained_once_and_named_in_the_header() -> None:
+    assert example_offer(None, "3 min")[1] == "Train the example, about 3 min"
+    assert example_offer(example("failed"), "3 min")[1] == "Train the example, about 3 min"
+    assert example_offer(example("running"), "3 min") == ("Everyone's example is being trained. You can chat with it here when it is done.", "")
+    assert activity(example("running")) == "The example is training: 37 %, 40 s left"

@@ -6,19 +6,21 @@ from ui.ui_examples import choice, forecast
 
 from qlora_demo.catalogue import BUNDLED_ID
 from qlora_demo.recipe import Recipe
-from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, no_fit, out_of_reach, what_will_happen
+from qlora_demo.ui.views_train import METHOD_TEXTS, memory_bars, method_choices, model_choices, no_fit, out_of_reach, what_will_happen
 
 RECIPE = Recipe(model=BUNDLED_ID, held_out=10, epochs=3.0)
 
 
 def test_cards_name_the_time_and_the_recommended_method() -> None:
-    cards = dict((value, text) for text, value in method_choices({"qlora": forecast(), "lora": forecast(seconds=100)}, "qlora"))
+    forecasts = {"qlora": forecast(), "lora": forecast(seconds=100), "full": forecast(seconds=400)}
+    cards = dict((value, text) for text, value in method_choices(forecasts, "qlora"))
     assert cards["qlora"].splitlines() == [
         "QLoRA · smallest memory",
         "The packed model stays as it is, an add-on learns.",
         "about 3 min · Recommended here",
     ]
     assert cards["lora"].splitlines()[-1] == "about 2 min"
+    assert cards["full"].splitlines() == ["Full · largest memory", METHOD_TEXTS["full"][1], "about 7 min"]
 
 
 def test_what_will_happen() -> None:

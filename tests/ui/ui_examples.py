@@ -10,7 +10,8 @@ from qlora_demo.data.dataset import PreparedDataset, Report, Warning_
 from qlora_demo.jobs.ledger import Job
 from qlora_demo.progress import Progress
 from qlora_demo.recipe import Recipe
-from qlora_demo.studio import Forecast, ModelChoice, RunView
+from qlora_demo.run_view import RunView
+from qlora_demo.studio import Forecast, ModelChoice
 
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{x}} \"'"
 ANSWERS = [
@@ -25,14 +26,16 @@ def job(state: str, reason: str = "") -> Job:
 
 
 def run(state: str = "running", reason: str = "", report: dict | None = None, place: int = 0, **progress: object) -> RunView:
-    """A run of 108 steps in any state."""
-    result = {"outcome": state} if state in ("finished", "stopped") else None
+    """A run of 108 steps in any state; `starts_in` is of one that waits, all else its progress."""
+    starts_in = progress.pop("starts_in", None)
+    result = {"outcome": state, "artifact_bytes": 9_900_000} if state in ("finished", "stopped") else None
     values = {
         "id": "abc",
         "name": "customers, 24 Nov",
         "created": 100.0,
         "job": job(state, reason),
         "place": place,
+        "starts_in": starts_in,
         "recipe": Recipe(model=BUNDLED_ID),
         "model": find_model(BUNDLED_ID),
         "rows": 108,

@@ -1,0 +1,80 @@
+"""Plain text: tells prose from a table, and cuts it into passages at its paragraph borders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from qlora_demo.data.table import Limits, Table
+from qlora_demo.data.wording import too_many_rows
+from qlora_demo.errors import DataError
+
+TEXT_SUFFIXES = ("txt", "md", "markdown", "text")
+COLUMN = "text"
+SHORT, LONG = 120, 3000
+"""Characters: what is shorter (a heading, a line of speech) goes with what follows; what is longer is cut at the end of a sentence."""
+LONGEST_NAME = 30
+SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”')\]]*\s+")
+
+
+def is_prose(text: str, suffix: str) -> bool:
+    """Whether a text file is to be read as text: it is, unless all its lines have the same number of tabs, semicolons or bars, or of commas
+    below a first line that looks like column names."""
+    if suffix not in TEXT_SUFFIXES:
+        return False
+    lines = [line for line in text.splitlines()[:200] if line.strip()]
+    named = bool(lines) and all(len(cell) <= LONGEST_NAME for cell in lines[0].split(","))
+    widths = ({line.count(delimiter) for line in lines} for delimiter in ("\t;|," if named else "\t;|"))
+    return not (len(lines) > 1 and any(len(found) == 1 and found != {0} for found in widths))
+
+
+def read_passages(text: str, name: str, limits: Limits) -> Table:
+    """One row a passage, with the line on which it begins. Raises DataError."""
+    passages = [(line, piece) for line, whole in _joined(_paragraphs(text)) for piece in _pieces(whole)]
+    if not passages:
+        raise DataError(f"{name} is empty. Upload a text with some paragraphs.")
+    if len(passages) > limits.max_rows:
+        raise too_many_rows(limits.max_rows, len(passages))
+    rows = tuple({COLUMN: passage} for _, passage in passages)
+    note = "This is plain text: it was cut into passages at its paragraphs, and the model learns to go on from any place in them."
+    return Table(name, (COLUMN,), rows, tuple(f"line {line}" for line, _ in passages), "text", (note,))
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
+    """(first line, paragraph) between empty lines; the lines of one that was wrapped by hand are kept as they are."""
+    lines: list[str] = []
+    began = 1
+    for number, line in enumerate([*text.splitlines(), ""], start=1):
+        if line.strip():
+            began = began if lines else number
+            lines.append(line.rstrip())
+        elif lines:
+            yield began, "\n".join(lines)
+            lines = []
+
+
+def _joined(paragraphs: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Short paragraphs together with what follows them."""
+    line, waiting = 0, ""
+    for number, paragraph in paragraphs:
+        line, waiting = (line, f"{waiting}\n\n{paragraph}") if waiting else (number, paragraph)
+        if len(waiting) >= SHORT:
+            yield line, waiting
+            waiting = ""
+    if waiting:
+        yield line, waiting
+
+
+def _pieces(paragraph: str) -> Iterator[str]:
+    """A long paragraph in pieces of whole sentences, where it has any."""
+    if len(paragraph) <= LONG:
+        yield paragraph
+        return
+    piece = ""
+    for sentence in SENTENCE_END.split(paragraph):
+        if piece and len(piece) + len(sentence) > LONG:
+            yield piece
+            piece = ""
+        piece = f"{piece} {sentence}" if piece else sentence
+    if piece:
+        yield piece

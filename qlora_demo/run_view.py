@@ -1,0 +1,100 @@
+"""A run as people see it: its job, its recipe, what its events add up to, its report and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from qlora_demo.catalogue import BaseModel, find_model
+from qlora_demo.errors import StorageError
+from qlora_demo.events import read_events
+from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
+from qlora_demo.progress import Progress, progress_of
+from qlora_demo.recipe import Recipe, from_json
+from qlora_demo.run_dir import Home, read_json
+
+SHORTEST_SECONDS = 10.0
+"""What a run that is over its forecast is still expected to take."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """`place` and `starts_in` (seconds) are of a run that waits: 1 is next. `shared` is everyone's example."""
+
+    id: str
+    name: str
+    created: float
+    job: Job
+    recipe: Recipe
+    model: BaseModel
+    rows: int
+    progress: Progress
+    report: dict[str, object] | None
+    result: dict[str, object] | None
+    forecast_seconds: float
+    predicted_memory_bytes: int
+    command: str
+    place: int = 0
+    starts_in: float | None = None
+
+    def usable(self) -> bool:
+        """Has weights to chat with: a run that was stopped while its base model was fetched has none."""
+        return self.result is not None and bool(self.result.get("artifact_bytes"))
+
+    def active(self) -> bool:
+        return self.job.state in (*ACTIVE, "queued")
+
+    def shared(self) -> bool:
+        return self.job.owner == EVERYONE
+
+    def seconds_left(self, now: float) -> float:
+        """Until it ends, for one that is running; the whole forecast for one that waits."""
+        if self.job.started is None:
+            return self.forecast_seconds
+        if self.progress.seconds_left is not None:
+            return self.progress.seconds_left
+        return max(SHORTEST_SECONDS, self.forecast_seconds - (now - self.job.started))
+
+
+def read_view(home: Home, job: Job) -> RunView:
+    """From the run's files. Raises StorageError where they are damaged."""
+    run = home.run(job.run)
+    about = read_json(run.run_json)
+    recipe = from_json(read_json(run.recipe_json))
+    progress = progress_of(read_events(run.events)[0])
+    if job.state in ACTIVE and progress.seen < (job.started or 0.0):
+        progress = replace(progress, phase="waiting", seconds_left=None)  # what the events say is of the attempt before
+    return RunView(
+        id=job.run,
+        name=about["name"],
+        created=about["created"],
+        job=job,
+        recipe=recipe,
+        model=find_model(recipe.model),
+        rows=about["rows"],
+        progress=progress,
+        report=read_json(run.report_json) if run.report_json.exists() else None,
+        result=run.result(),
+        forecast_seconds=about["forecast_seconds"],
+        predicted_memory_bytes=about["predicted_memory_bytes"],
+        command=about["command"],
+    )
+
+
+def in_line(view: RunView, home: Home, ledger: Ledger, now: float) -> RunView:
+    """With its place and when it starts: after what runs now and all before it, by their forecasts."""
+    waiting = ledger.waiting()
+    place = [job.run for job in waiting].index(view.id) + 1 if view.id in [job.run for job in waiting] else 0
+    if not place:
+        return view
+    active = ledger.active()
+    before: Sequence[Job] = [*([active] if active else []), *waiting[: place - 1]]
+    return replace(view, place=place, starts_in=sum(_seconds_left(home, job, now) for job in before))
+
+
+def _seconds_left(home: Home, job: Job, now: float) -> float:
+    """None of a damaged run: it ends as soon as it begins."""
+    try:
+        return read_view(home, job).seconds_left(now)
+    except StorageError:
+        return 0.0
