@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(),
 @pytest.fixture(scope="module")
 def made_folder(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("made") / "model"
-    save_made_model(folder, SHAPE, load_tokenizer(tiny_folder))
+    save_made_model(folder, SHAPE, load_tokenizer(tiny_folder), spread=0.1)
     return folder
 
 

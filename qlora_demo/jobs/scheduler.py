@@ -205,4 +205,4 @@ class Scheduler:
         """Puts an interrupted run back in line, unless that has happened twice."""
         if job.attempt < AUTOMATIC_ATTEMPTS:
             processes.clear_stop(self._home.run(job.run))
-            self._ledger.requeue(job.id, ("interrupted",))
+            self._ledger.requeue(job.id, ("interrupted",), keep_place=True)

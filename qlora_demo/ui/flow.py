@@ -63,9 +63,12 @@ def show_run(page: Page, run_id: str) -> Updates:
 
 
 def _run_box(page: Page, view: RunView) -> Updates:
-    drawn = train_run.draw(page.run, page.studio, view)
-    announced = {page.shell.announcement: f"<p>{esc(phase(view))}</p>"}
-    return {page.form.box: gr.update(visible=False), page.run.box: gr.update(visible=True), **drawn, **announced}
+    return {page.form.box: gr.update(visible=False), page.run.box: gr.update(visible=True), **_run_inside(page, view)}
+
+
+def _run_inside(page: Page, view: RunView) -> Updates:
+    """Without deciding what is shown: a tick that was on its way must not close a form that was just opened."""
+    return {**train_run.draw(page.run, page.studio, view), page.shell.announcement: f"<p>{esc(phase(view))}</p>"}
 
 
 def start(page: Page, dataset_id: str, name: str, values: tuple[Any, ...]) -> Updates:
@@ -180,7 +183,7 @@ def tick(page: Page, run_id: str, drawn: tuple, chatting: str | None, selected: 
     views = page.studio.runs(LOCAL)
     shown_run = next((view for view in views if view.id == run_id), None)
     notice = chat_tab.draw_notice(page.chat, page.studio, views, chatting)
-    updates = {**head(page, views), page.shell.drawn: now, **notice, **(_run_box(page, shown_run) if shown_run else {})}
+    updates = {**head(page, views), page.shell.drawn: now, **notice, **(_run_inside(page, shown_run) if shown_run else {})}
     if drawn and now[0] == drawn[0]:
         return updates
     chosen = chat_tab.chosen_model(views, chatting)

@@ -111,6 +111,8 @@ def resume_label(view: RunView) -> str:
 
 def stop_label(view: RunView) -> str:
     """The words of the button that ends it; "" where it is over or ending."""
+    if view.job.state == "running" and view.progress.phase in ("getting", "loading", "fitting"):
+        return "Stop"  # nothing is learned yet
     return {"queued": "Leave the line", "starting": "Stop", "running": "Stop and keep what it learned"}.get(view.job.state, "")
 
 

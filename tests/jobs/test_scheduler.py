@@ -283,3 +283,18 @@ def test_everyones_example_waits_behind_those_who_came_later(house: House) -> No
     house.submit("mine")
     assert [job.run for job in house.ledger.waiting()] == ["mine", "example"]
     assert house.ledger.claim("train").run == "mine"
+
+
+def test_an_interrupted_run_goes_on_before_those_that_waited_behind_it(house: House) -> None:
+    scheduler = house.scheduler()
+    scheduler.start()
+    house.submit("a")
+    house.until_state("a", "running")
+    house.submit("b")
+    scheduler.close()
+    assert house.job("a").state == "interrupted"
+    again = house.scheduler()
+    again.start()
+    house.until_state("a", "running")
+    assert house.job("b").state == "queued"
+    again.close(seconds=5)

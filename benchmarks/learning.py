@@ -1,0 +1,128 @@
+"""One training in this process, put together from the product's own parts as `jobs/train.py` does, in a precision of one's choice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback
+
+from qlora_demo.catalogue import Dimensions
+from qlora_demo.data.conversation import Conversation, Message
+from qlora_demo.data.rendering import Renderer, load_tokenizer
+from qlora_demo.estimate import training_memory
+from qlora_demo.events import EventWriter, read_events
+from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base, training_precision
+from qlora_demo.models.loss import mean_loss
+from qlora_demo.recipe import Recipe
+from qlora_demo.systems import peak_memory
+from qlora_demo.training.batches import plan
+from qlora_demo.training.callbacks import StepCallback, Watch
+from qlora_demo.training.trainer import add_adapter, build_trainer
+
+WORDS = ("lamp", "light", "sea", "night", "storm", "boat", "harbour", "quiet", "tea", "rope", "keeper", "gull", "rock", "wind", "tide", "paint")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to learn and how. `precision` is "bf16" or "fp16" on a card; on a processor "own", what that processor is fast at."""
+
+    folder: Path
+    shape: Dimensions
+    method: str
+    precision: str
+    device: str
+    rows: int = 32
+    words: int = 60
+    epochs: float = 3.0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """`speed` counts tokens a second from the end of the first step on; `page_speed` is what the page would show. Memory is in bytes."""
+
+    model: Any
+    renderer: Renderer
+    dtypes: set[torch.dtype]
+    losses: list[float]
+    speed: float
+    page_speed: float
+    peak: int
+    predicted: int
+
+    def went_well(self) -> bool:
+        return all(map(math.isfinite, self.losses)) and self.losses[-1] < self.losses[0]
+
+
+def precision_of(task: Task) -> Precision:
+    """As `training_precision` would give on a card that computes in it."""
+    if task.device == "cpu":
+        return training_precision("cpu", task.method)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[task.precision]
+    return Precision(torch.float32 if task.method == "full" else dtype, task.precision, "asked for")
+
+
+def made_rows(count: int, words: int) -> list[Conversation]:
+    """Different questions, each with an answer of `words` words."""
+    rows = []
+    for i in range(count):
+        answer = " ".join(WORDS[(i * step) % len(WORDS)] for step in range(1, words + 1))
+        rows.append(Conversation((Message("user", f"{WORDS[i % len(WORDS)]} {i}"), Message("assistant", answer)), f"row {i + 1}"))
+    return rows
+
+
+def recipe_of(task: Task) -> Recipe:
+    rate = 1e-4 if task.method == "full" else 5e-4
+    return Recipe(method=task.method, epochs=task.epochs, batch_size=8, micro_batch_size=8, learning_rate=rate)
+
+
+def learn(task: Task, place: Path) -> Learned:
+    """Trains in `place`, which gets the events. On a card, the highest memory is counted from here on."""
+    recipe, precision = recipe_of(task), precision_of(task)
+    if task.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    torch.manual_seed(recipe.seed)
+    renderer = Renderer(load_tokenizer(task.folder), {})
+    rows = [r for i, row in enumerate(made_rows(task.rows, task.words)) for r in renderer.render(row, recipe.max_length, i)]
+    lengths = [len(row.input_ids) for row in rows]
+    steps = plan(lengths, recipe.batch_size, recipe.seed, recipe.epochs)
+    model = load_base(task.folder, task.method, precision, task.device)
+    model.config.use_cache = False
+    keep_packing_layout(model)
+    if task.method != "full":
+        model = add_adapter(model, recipe)
+    step_tokens = [sum(lengths[i] for i in step) for step in steps]
+    watch = _watch(model, rows, renderer, step_tokens, place)
+    setting = (precision, task.device, place / "checkpoints")
+    trainer = build_trainer(model, renderer.tokenizer, recipe, (rows, steps), setting, [StepCallback(watch)])
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    ends = [event["time"] for event in read_events(place / "events.jsonl")[0] if event["type"] == "step"]
+    return Learned(
+        model=model,
+        renderer=renderer,
+        dtypes={p.dtype for p in model.parameters() if p.requires_grad},
+        losses=watch.losses,
+        speed=sum(step_tokens[1:]) / (ends[-1] - ends[0]),
+        page_speed=watch.tokens / watch.learning_seconds,
+        peak=torch.cuda.max_memory_reserved() if task.device == "cuda" else peak_memory(),
+        predicted=training_memory(task.shape, recipe, max(lengths)).total(),
+    )
+
+
+def _watch(model: Any, rows: list, renderer: Renderer, step_tokens: list[int], place: Path) -> Watch:
+    """No stop, and one test on held-out rows in the middle, as a real run has them."""
+    pad = renderer.tokenizer.pad_token_id
+    return Watch(
+        events=EventWriter(place / "events.jsonl", attempt=1),
+        step_tokens=step_tokens,
+        checkpoints=place / "checkpoints",
+        stop_asked=lambda: "",
+        held_out_loss=lambda: mean_loss(causal_model(model), rows[:4], pad, 4),
+        evaluate_at=frozenset({1}),
+        memory=lambda: 0,
+        first_step_done=lambda: None,
+    )
