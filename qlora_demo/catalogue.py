@@ -175,6 +175,31 @@ def find_model(model_id: str) -> BaseModel:
     raise ModelError(f"There is no base model called {model_id!r} here. On offer: {', '.join(m.id for m in MODELS)}.")
 
 
+@dataclass(frozen=True)
+class Shape:
+    """A size of model to calculate with, on offer or not. `of` names the model that has these dimensions."""
+
+    name: str
+    of: str
+    dimensions: Dimensions
+
+
+SHAPES = (
+    Shape("135M", "SmolLM2 135M", find_model(BUNDLED_ID).dimensions),
+    Shape("1B", "Llama 3.2 1B", Dimensions(2048, 16, 8192, 32, 8, 64, 128_256)),
+    Shape("8B", "Qwen3 8B", find_model("Qwen/Qwen3-8B").dimensions),
+    Shape("70B", "Llama 3 70B", Dimensions(8192, 80, 28_672, 64, 8, 128, 128_256, tied=False)),
+)
+
+
+def find_shape(name: str) -> Shape:
+    """Raises ModelError with the sizes there are."""
+    for shape in SHAPES:
+        if shape.name == name:
+            return shape
+    raise ModelError(f"There is no size {name!r} here. There are {', '.join(shape.name for shape in SHAPES)}.")
+
+
 def tier_of(device: str, memory_bytes: int) -> str:
     """The hardware class of a machine: "cpu", or the graphics card's memory rounded down to a class."""
     if device == "cpu":

@@ -63,18 +63,13 @@ class Forecast:
 
 
 class Studio:
-    """One home. `start` takes its lock and begins to work through the line; without it a Studio only reads and submits.
+    """One home. `start` takes its lock and begins to work through the line; without it a Studio only reads and submits."""
 
-    `spare_cores` are left to a page and its browser. On two cores that counts: OpenMP's threads wait for each other after every product, so a
-    worker with both cores is 4 times as slow in chat (1.2 times in training) beside one busy process as a worker with one.
-    """
-
-    def __init__(self, settings: Settings, spare_cores: int = 0):
+    def __init__(self, settings: Settings):
         self.settings = settings
         self.home = Home(settings.home_dir()).create()
         self.machine: Machine = detect(settings)
-        threads = str(max(1, self.machine.cores - spare_cores))
-        environ = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(self.home.path), "OMP_NUM_THREADS": threads}
+        environ = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(self.home.path), "OMP_NUM_THREADS": str(self.machine.cores)}
         self._environ = environ
         self.ledger = Ledger(self.home.ledger)
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)

@@ -8,10 +8,10 @@ import gradio as gr
 
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
-from qlora_demo.ui import chat_asking, chat_tab, data_tab, flow, models_tab, train_form, train_run
+from qlora_demo.ui import chat_asking, chat_tab, data_tab, flow, how_tab, models_tab, train_form, train_run
 from qlora_demo.ui.flow import Page
 from qlora_demo.ui.guard import Updates, as_message, shown_in
-from qlora_demo.ui.shell import CHAT, DATA, LIVE_REGION, MODELS, TRAIN, build_shell
+from qlora_demo.ui.shell import CHAT, DATA, HOW, LIVE_REGION, MODELS, TRAIN, build_shell
 from qlora_demo.ui.theme import CSS, theme
 from qlora_demo.ui.views_place import banner
 
@@ -35,8 +35,11 @@ def build_page(studio: Studio) -> gr.Blocks:
                 chat = chat_tab.build(shell.chat)
             with gr.Tab("My models", id=MODELS, elem_id="tab-models"):
                 models = models_tab.build()
+            with gr.Tab("How it works", id=HOW, elem_id="tab-how") as how_place:
+                how = how_tab.build(studio)
         page = Page(studio, shell, tabs, data, form, run, chat, models)
         _wire_tabs(page)
+        how_tab.wire(how, how_place, studio)
         _wire_ways(page)
         _wire_drawing(page, demo)
     return demo

@@ -9,7 +9,7 @@ import gradio as gr
 from qlora_demo.ui.parts import text
 from qlora_demo.ui.views_chat import EMPTY
 
-DATA, TRAIN, CHAT, MODELS = "data", "train", "chat", "models"
+DATA, TRAIN, CHAT, MODELS, HOW = "data", "train", "chat", "models", "how"
 SECRET = "what-the-browser-remembers"  # noqa: S105
 """Fixed, so that a restart of the server forgets nothing. It is sent to the page and protects nothing: only ids are kept."""
 

@@ -71,13 +71,13 @@ def what_will_happen(recipe: Recipe, choice: ModelChoice, rows: int, forecast: F
 def memory_bars(forecasts: Mapping[str, Forecast]) -> str:
     """One bar for each method against the memory that is free now."""
     free = next(iter(forecasts.values())).free_bytes
-    lines = "".join(_memory_bar(METHOD_NAMES[method], forecast) for method, forecast in forecasts.items())
+    lines = "".join(memory_bar(METHOD_NAMES[method], forecast.memory_bytes, free) for method, forecast in forecasts.items())
     return f'<h3 class="qd-h3">Memory free here: {size(free)}</h3><div class="qd-bars">{lines}</div>'
 
 
-def _memory_bar(name: str, forecast: Forecast) -> str:
-    need, free = forecast.memory_bytes, forecast.free_bytes
-    word = "does not fit" if not forecast.fits else "tight" if need > TIGHT * free else "fits"
+def memory_bar(name: str, need: int, free: int) -> str:
+    """A row of `qd-bars`: the name, `need` as a bar of `free`, in words, and whether that fits (both in bytes)."""
+    word = "does not fit" if need >= free else "tight" if need > TIGHT * free else "fits"
     kind = {"does not fit": "qd-over", "tight": "qd-tight", "fits": ""}[word]
     label = f"{name}: {size(need)} of {size(free)}, {word}"
     drawn = bar(need / free if free > 0 else 1.0, label, kind)
