@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from qlora_demo.catalogue import BUNDLED_ID, GB, MODELS, default_model, find_model
+from qlora_demo.catalogue import BUNDLED_ID, GB, MODELS, default_model, find_model, find_shape
 from qlora_demo.errors import ModelError
 
 # Totals as the weights' own files state them.
@@ -54,3 +54,13 @@ def test_every_class_of_hardware_has_a_default(device: str, memory: int, expecte
 def test_an_unknown_model_is_a_sentence_with_those_on_offer() -> None:
     with pytest.raises(ModelError, match=r"no base model called 'gpt-9' here. On offer: bundled/SmolLM2"):
         find_model("gpt-9")
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("135M", 134.5e6), ("1B", 1.236e9), ("8B", 8.19e9), ("70B", 70.55e9)])
+def test_a_shape_has_the_size_of_the_model_it_is_of(name: str, parameters: float) -> None:
+    assert find_shape(name).dimensions.parameters() == pytest.approx(parameters, rel=0.005)
+
+
+def test_an_unknown_shape_is_a_sentence_with_those_there_are() -> None:
+    with pytest.raises(ModelError, match="no size '3B' here. There are 135M, 1B, 8B, 70B"):
+        find_shape("3B")

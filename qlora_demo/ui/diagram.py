@@ -14,10 +14,10 @@ DESCRIPTION = (
     "added, only the adapter learns, and an adapter file is saved. In full training nothing is packed or frozen and no adapter is added. "
     "Everything learns, and a whole model is saved."
 )
-FROZEN, LEARNS, PLAIN, SAVED = "qd-how-frozen", "qd-how-learns", "qd-how-plain", "qd-how-saved"
+NAME, FROZEN, LEARNS, PLAIN, SAVED = "qd-how-name", "qd-how-frozen", "qd-how-learns", "qd-how-plain", "qd-how-saved"
 # One row a step: its height, and for each lane (QLoRA, LoRA, Full) its lines and what it is.
 ROWS: tuple[tuple[int, tuple[tuple[tuple[str, ...], str], ...]], ...] = (
-    (34, ((("QLoRA",), PLAIN), (("LoRA",), PLAIN), (("Full",), PLAIN))),
+    (34, ((("QLoRA",), NAME), (("LoRA",), NAME), (("Full",), NAME))),
     (56, ((("packed 4-bit,", "frozen"), FROZEN), (("not packed,", "frozen"), FROZEN), (("not packed,", "not frozen"), LEARNS))),
     (56, ((("adapter", "added"), LEARNS), (("adapter", "added"), LEARNS), (("no", "adapter"), PLAIN))),
     (74, ((("only the", "adapter", "learns"), LEARNS), (("only the", "adapter", "learns"), LEARNS), (("everything", "learns"), LEARNS))),
