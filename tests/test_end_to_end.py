@@ -141,7 +141,7 @@ def test_every_example_trains_and_answers(home: Home) -> None:
                 time.sleep(0.2)
             view = studio.run(LOCAL, run)
             assert view.job.state == "finished", (name, studio.log(LOCAL, run))
-            assert view.result["steps"] >= 4
+            assert view.result["steps"] >= 3
             answers = list(studio.ask(LOCAL, run, [[Message("user", "What do you say?")]] * 2, Ask(max_new_tokens=8)))[-1]
             assert (answers.status, bool(answers.base), bool(answers.adapted)) == ("done", True, True), name
         verdicts = {name: str(studio.run(LOCAL, run).report["verdict"]) for name, run in runs.items()}
