@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 from huggingface_hub import constants
 
-from qlora_demo.catalogue import MODELS, BaseModel, default_model, find_model
+from qlora_demo.catalogue import BUNDLED_ID, MODELS, BaseModel, default_model, find_model
 from qlora_demo.chat.client import Ask, ChatClient, Turn
 from qlora_demo.data.conversation import Message, Row, read_rows
 from qlora_demo.data.dataset import PreparedDataset, load_dataset_folder
 from qlora_demo.data.reader_child import prepare_in_child
 from qlora_demo.data.reading import Limits
 from qlora_demo.data.split import default_held_out, split
-from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError, StorageError
+from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.estimate import training_memory, training_seconds
 from qlora_demo.examples import find_example
 from qlora_demo.hardware import Machine, detect
@@ -82,7 +82,10 @@ class Studio:
         """Raises StorageError where another server has this home. A Space that nobody uses yet trains everyone's example."""
         self.scheduler.start()
         if self.settings.space and not self.ledger.jobs():
-            self.train_example()
+            try:
+                self.train_example()
+            except UserError as error:  # no room for it here: the page works without
+                print(error, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """A running training saves a point and goes on at the next start."""
@@ -249,14 +252,19 @@ class Studio:
         return run_id
 
     def train_example(self) -> str:
-        """Everyone's example model, so that Chat is never empty: trained once, behind everybody's own runs. Returns its run's id."""
+        """Everyone's example model, so that Chat is never empty: trained once, behind everybody's own runs. Returns its run's id.
+
+        On the model preferred here if it is on this disk, else on the one that comes along: nobody asked for gigabytes. Raises UserError.
+        """
         for job in self.ledger.jobs(EVERYONE):
             if job.state in ("failed", "stopped", "interrupted"):
                 self.scheduler.resume(job)
                 self.scheduler.wake()
             return job.run
         dataset_id = self.add_example(EVERYONE, EXAMPLE)
-        return self.submit(EVERYONE, dataset_id, self.recommend(EVERYONE, dataset_id), EXAMPLE_NAME)
+        preferred = next(choice for choice in self.models(EVERYONE) if choice.default)
+        model_id = preferred.model.id if preferred.here else BUNDLED_ID
+        return self.submit(EVERYONE, dataset_id, self.recommend(EVERYONE, dataset_id, model_id), EXAMPLE_NAME)
 
     def runs(self, owner: str) -> list[RunView]:
         """Newest first, everyone's example last. A run that cannot be read (damaged, or of another release) is left out: the log says why."""

@@ -213,6 +213,14 @@ def test_everyones_example_is_made_once_and_can_be_read_by_all(studio: Studio) -
         assert studio.data_of(owner, run)
 
 
+def test_a_space_that_nobody_uses_trains_the_example_on_the_model_that_comes_along(tiny_home: Home) -> None:
+    made = Studio(Settings(home=str(tiny_home.path), device="cpu", space="somebody/demo", offline=True))
+    made.start()
+    view = made.runs("anybody")[0]
+    assert (view.shared(), view.model.bundled(), view.name) == (True, True, "Example: a character")
+    made.close()
+
+
 def test_on_a_space_nobody_changes_the_example(studio: Studio) -> None:
     studio.settings = replace(studio.settings, space="somebody/demo")
     run = studio.train_example()
