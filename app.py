@@ -21,7 +21,7 @@ def main() -> int:
     """Serves until Ctrl-C or SIGTERM. Returns the exit code."""
     try:
         settings = Settings.from_env(os.environ)
-        studio = Studio(settings)
+        studio = Studio(settings, spare_cores=1)
         studio.start()
     except UserError as error:
         print(error, file=sys.stderr)
