@@ -172,7 +172,7 @@ def fingerprint(studio: Studio, run_id: str) -> tuple:
     watched = [job.run for job in jobs if job.run == run_id or job.state in ("starting", "running", "stopping", "queued")]
     progress = [(view.place, view.progress) for view in (studio.run(LOCAL, run) for run in watched)]
     steps = tuple((place, p.phase, p.step, p.downloaded, len(p.points), len(p.held_out), len(p.answers), len(p.notes)) for place, p in progress)
-    return (states, steps, studio.chat.running())
+    return (states, steps)
 
 
 def tick(page: Page, run_id: str, drawn: tuple, chatting: str | None, selected: str | None, chat: Chat) -> Updates:

@@ -114,6 +114,7 @@ def test_a_new_name_another_try_and_the_command(tiny_server: Server, page: Page)
 
 def test_where_there_is_no_model_the_example_is_offered(tiny_server: Server, page: Page) -> None:
     page.goto(tiny_server.url)
+    expect(page.locator("#activity")).to_be_visible()
     page.click("#tabs button:has-text('3 Chat')")
     expect(page.locator("#example-offer")).to_contain_text("everyone's example talks as a character")
     shot(page, "10-chat-empty")
