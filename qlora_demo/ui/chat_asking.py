@@ -30,14 +30,19 @@ def begin(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: list[
 
 
 def answer(tab: ChatTab, answers: Iterator[Turn], question: str, run_id: str, chat: Chat) -> Iterator[Updates]:
-    """Both answers as they grow. The page may skip all but the newest update, so what must arrive stands in the last one."""
-    turns = turns_for(chat, run_id)
-    now, drawn = [question, "", ""], {}
+    """Both answers as they grow. The page may skip all but the newest update, so what must arrive stands in the last one.
+
+    It is made anew for that: gradio takes the value out of an update that it has sent.
+    """
+    turns, turn = turns_for(chat, run_id), Turn()
+
+    def drawn() -> Updates:
+        return {**_columns(tab, [*turns, [question, turn.base, turn.adapted]]), tab.status: shown(status(turn))}
+
     for turn in answers:
-        now = [question, turn.base, turn.adapted]
-        drawn = {**_columns(tab, [*turns, now]), tab.status: shown(status(turn))}
-        yield {**drawn, tab.partial: now}
-    yield {**drawn, tab.kept: {"run": run_id, "turns": [*turns, now]}, tab.partial: [], **_answering(tab, False)}
+        yield {**drawn(), tab.partial: [question, turn.base, turn.adapted]}
+    kept = {"run": run_id, "turns": [*turns, [question, turn.base, turn.adapted]]}
+    yield {**drawn(), tab.kept: kept, tab.partial: [], **_answering(tab, False)}
 
 
 def give_back(tab: ChatTab, question: str, run_id: str, chat: Chat) -> Updates:

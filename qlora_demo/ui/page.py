@@ -102,17 +102,14 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
     def land(dataset_id: str, run_id: str, visited: float, kept: dict, request: gr.Request) -> Updates:
         return flow.land(page, (dataset_id, run_id, visited, kept), request.query_params.get("run", ""))
 
-    def tick(run_id: str, drawn: tuple, chatting: str | None, selected: str | None, *chat_now: Any) -> Updates | dict:
-        kept, answering = chat_now
-        if answering:  # an update that arrives while answers stream stalls them in the browser
-            return gr.skip()
+    def tick(run_id: str, drawn: tuple, chatting: str | None, selected: str | None, kept: dict) -> Updates | dict:
         return flow.tick(page, run_id, drawn, chatting, selected, kept) or gr.skip()
 
     demo.load(None, js=LIVE_REGION)
     remembered = [shell.dataset_id, shell.run_id, shell.visited, chat.kept]
     demo.load(shown_in(shell.message, land), remembered, page.outputs(), **PRIVATE)
     timer = gr.Timer(TICK_SECONDS)
-    seen = [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept, chat.partial]
+    seen = [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept]
     timer.tick(as_message(tick), seen, page.outputs(), queue=False, **PRIVATE)
 
 

@@ -132,6 +132,24 @@ def test_a_killed_chat_worker_is_said_and_the_next_question_works(tiny_server: S
     expect(page.locator("#chat-yours")).to_contain_text("lamp and sea")
 
 
+def test_chat_answers_while_another_run_trains(tiny_server: Server, page: Page, tmp_path: Path) -> None:
+    """Every step redraws parts of the page, and none of it may undo what has streamed."""
+    first = submit(tiny_server, tmp_path)
+    page.goto(tiny_server.url + f"/?run={first}")
+    expect(page.locator("#chat-with-it")).to_be_visible(timeout=90_000)
+    second = submit(tiny_server, tmp_path, epochs=100)
+    page.click("#chat-with-it")
+    expect(page.locator("#activity")).to_contain_text(re.compile(r"Yours is training: \d+ %, .* left"), timeout=90_000)
+    for question in ("lamp and sea", "storm boat"):
+        page.fill("#question textarea", question)
+        page.click("#ask")
+        expect(page.locator("#chat-yours")).to_contain_text(question)
+        expect(page.locator("#chat-status")).not_to_contain_text("Both answered")
+        expect(page.locator("#chat-status")).to_contain_text("Both answered", timeout=90_000)
+        expect(page.locator("#ask")).to_be_visible()
+    assert tiny_server.studio().run(LOCAL, second).job.state == "running"
+
+
 def test_the_main_line_by_keyboard_alone(tiny_server: Server, page: Page) -> None:
     page.goto(tiny_server.url)
     expect(page.locator("#example-character")).to_be_visible()
