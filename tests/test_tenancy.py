@@ -107,3 +107,19 @@ def test_a_fully_trained_model_answers_beside_the_base(studio: Studio, dataset: 
     adapter = train(studio, dataset, 1.0)
     until(lambda: studio.run(LOCAL, adapter).job.state == "finished")
     assert list(studio.ask(LOCAL, adapter, ASKED, Ask(max_new_tokens=16)))[-1].base == done.base
+
+
+def test_a_continued_run_answers_with_what_it_learned_since(studio: Studio, dataset: str) -> None:
+    """The chat worker lives on between the two, and must not answer with the weights of before."""
+    recipe = replace(studio.recommend(LOCAL, dataset, "", "lora"), epochs=30.0, learning_rate=1e-2)
+    run = studio.submit(LOCAL, dataset, recipe, "x")
+    until(lambda: studio.run(LOCAL, run).progress.step >= 1)
+    studio.stop(LOCAL, run)
+    until(lambda: studio.run(LOCAL, run).job.state == "stopped")
+    before = list(studio.ask(LOCAL, run, ASKED, Ask(max_new_tokens=24)))[-1]
+    chat = studio.chat.pid()
+    studio.resume(LOCAL, run)
+    until(lambda: studio.run(LOCAL, run).job.state == "finished")
+    after = list(studio.ask(LOCAL, run, ASKED, Ask(max_new_tokens=24)))[-1]
+    assert studio.chat.pid() == chat
+    assert (after.base, after.adapted != before.adapted) == (before.base, True)

@@ -50,22 +50,23 @@ class Engine:
             precision = chat_precision(device)
             print(f"{base.id}: answering in {precision.reason}", flush=True)
             self.model = load_base(folder, recipe.method, precision, device).eval()
-        if run.id not in self.loaded:
+        if weights_name(run) not in self.loaded:
             self._load(run, recipe)
         return recipe
 
     def _load(self, run: RunDir, recipe: Recipe) -> None:
         """What `run` learned, onto the base or beside it."""
+        name = weights_name(run)
         if recipe.method == "full":
             self.trained, self.loaded = None, []
             device = self.model.device.type
             self.trained = load_base(run.model, "full", chat_precision(device), device).eval()
         elif self.loaded:
-            self.model.load_adapter(run.adapter, adapter_name=run.id)
+            self.model.load_adapter(run.adapter, adapter_name=name)
         else:
-            self.model = PeftModel.from_pretrained(self.model, run.adapter, adapter_name=run.id)
+            self.model = PeftModel.from_pretrained(self.model, run.adapter, adapter_name=name)
         self.model.eval()
-        self.loaded.append(run.id)
+        self.loaded.append(name)
 
     def ask(
         self,
@@ -79,8 +80,13 @@ class Engine:
         recipe = self.open(run)
         renderer = Renderer(self.tokenizer, find_model(recipe.model).template_options, recipe.system_prompt)
         prompts = [fitting_prompt(renderer, messages) for messages in columns]
-        pair = Pair(self.model, self.trained) if recipe.method == "full" else Pair(self.model, self.model, run.id)
+        pair = Pair(self.model, self.trained) if recipe.method == "full" else Pair(self.model, self.model, weights_name(run))
         return pair.answers(self.tokenizer, ([prompts[0]], [prompts[1]]), sampling, emit, cancelled)
+
+
+def weights_name(run: RunDir) -> str:
+    """Of what `run` has learned by now: a run that was stopped and continued has other weights under the same id."""
+    return f"{run.id}-{run.weights().stat().st_mtime_ns}"
 
 
 def fitting_prompt(renderer: Renderer, messages: Sequence[Message]) -> list[int]:
