@@ -51,9 +51,6 @@ class StepCallback(TrainerCallback):
         self._began = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        seconds = time.monotonic() - self._began
-        self.watch.learning_seconds += seconds
-        self.watch.tokens += self.watch.step_tokens[state.global_step - 1]
         asked = self.watch.stop_asked()
         if asked and state.global_step < state.max_steps:
             self.watch.ended_by = asked
@@ -67,6 +64,9 @@ class StepCallback(TrainerCallback):
         logs: dict[str, float] = kwargs["logs"]
         if "loss" not in logs:
             return
+        # Only now: a graphics card is done with the step when its loss has been read.
+        self.watch.learning_seconds += time.monotonic() - self._began
+        self.watch.tokens += self.watch.step_tokens[state.global_step - 1]
         loss, norm = logs["loss"], logs["grad_norm"]
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.watch.ended_by = "nan"
