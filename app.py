@@ -42,8 +42,6 @@ def serve(studio: Studio, settings: Settings) -> None:
     """Builds the page and serves it until the process is asked to end. Raises StorageError."""
     prepare_folders(settings.temp_dir())
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
-    if settings.space:
-        os.environ.setdefault("SYSTEM", "spaces")  # gradio looks at this name, and not every kind of Space sets it
     from qlora_demo.ui.page import build_page, launch  # noqa: PLC0415 - gradio reads its environment when it is imported
 
     address = launch(build_page(studio), settings, studio)
