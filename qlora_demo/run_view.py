@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from qlora_demo.catalogue import BaseModel, find_model
 from qlora_demo.errors import StorageError
@@ -83,13 +83,12 @@ def read_view(home: Home, job: Job) -> RunView:
 
 def in_line(view: RunView, home: Home, ledger: Ledger, now: float) -> RunView:
     """With its place and when it starts: after what runs now and all before it, by their forecasts."""
-    waiting = ledger.waiting()
-    place = [job.run for job in waiting].index(view.id) + 1 if view.id in [job.run for job in waiting] else 0
-    if not place:
+    if view.job.state != "queued":
         return view
     active = ledger.active()
-    before: Sequence[Job] = [*([active] if active else []), *waiting[: place - 1]]
-    return replace(view, place=place, starts_in=sum(_seconds_left(home, job, now) for job in before))
+    ahead = list(takewhile(lambda job: job.run != view.id, ledger.waiting()))
+    before = [*([active] if active else []), *ahead]
+    return replace(view, place=len(ahead) + 1, starts_in=sum(_seconds_left(home, job, now) for job in before))
 
 
 def _seconds_left(home: Home, job: Job, now: float) -> float:

@@ -261,11 +261,12 @@ class Studio:
 
         On the model preferred here if it is on this disk, else on the one that comes along: nobody asked for gigabytes. Raises UserError.
         """
-        for job in self.ledger.jobs(EVERYONE):
-            if job.state in ("failed", "stopped", "interrupted"):
-                self.scheduler.resume(job)
+        made = next(iter(self.ledger.jobs(EVERYONE)), None)
+        if made is not None:
+            if made.state in ("failed", "stopped", "interrupted"):
+                self.scheduler.resume(made)
                 self.scheduler.wake()
-            return job.run
+            return made.run
         dataset_id = self.add_example(EVERYONE, EXAMPLE)
         preferred = next(choice for choice in self.models(EVERYONE) if choice.default)
         model_id = preferred.model.id if preferred.here else BUNDLED_ID

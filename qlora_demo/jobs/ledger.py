@@ -124,11 +124,6 @@ class Ledger:
         """The line, the next first: in the order of `claim`."""
         return sorted(self.in_states(("queued",)), key=lambda job: (job.owner == EVERYONE, job.queued, job.id))
 
-    def place(self, job_id: int) -> int:
-        """1 for the first in line, behind whatever runs; 0 for one that does not wait."""
-        order = [job.id for job in self.waiting()]
-        return order.index(job_id) + 1 if job_id in order else 0
-
     def active(self) -> Job | None:
         return next(iter(self.in_states(ACTIVE)), None)
 

@@ -26,7 +26,6 @@ from qlora_demo.ui.views_chat import (
 from qlora_demo.ui.views_models import chat_choices, chat_waits, example_offer
 
 NO_MODEL = "<p>You have no model yet. Train one first, then ask it and the original the same question.</p>"
-EXAMPLE_TIME = "3 min"
 OTHER_INSTRUCTION = "<p class='qd-note qd-warn'>Your model was trained with another instruction; answers may be worse.</p>"
 
 
@@ -149,7 +148,7 @@ def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updat
     """Which models can answer; where none can, everyone's example is offered."""
     choices = chat_choices(views)
     some = gr.update(visible=bool(choices))
-    sentence, words = example_offer(next((view for view in views if view.shared()), None), EXAMPLE_TIME)
+    sentence, words = example_offer(next((view for view in views if view.shared()), None))
     offered = {tab.offer: f"<p>{sentence}</p>", tab.example: button(words, bool(words))}
     return {tab.none: gr.update(visible=not choices), tab.box: some, tab.run: gr.update(choices=choices, value=chosen), **offered}
 

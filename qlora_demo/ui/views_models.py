@@ -73,10 +73,10 @@ def chat_waits(training: RunView | None, now: float, given_back: bool) -> str:
     return f"This machine is training ({whose}, about {left} left).{kept} Chat opens by itself when it is done."
 
 
-def example_offer(example: RunView | None, minutes: str) -> tuple[str, str]:
+def example_offer(example: RunView | None) -> tuple[str, str]:
     """(sentence, words of the button) about everyone's example where nothing can be chatted with yet; no words, no button."""
     if example is None or not example.active():
-        return "Or see it at work first: everyone's example talks as a character.", f"Train the example, about {minutes}"
+        return "Or see it at work first: everyone's example talks as a character.", "Train the example, a few minutes"
     return "Everyone's example is being trained. You can chat with it here when it is done.", ""
 
 

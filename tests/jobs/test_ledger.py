@@ -23,9 +23,9 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def test_the_line_is_first_come_first_served(ledger: Ledger) -> None:
     first, second = ledger.add_job("train", "a", "me"), ledger.add_job("train", "b", "you")
-    assert (ledger.place(first.id), ledger.place(second.id)) == (1, 2)
+    assert [job.id for job in ledger.waiting()] == [first.id, second.id]
     assert ledger.claim("train").run == "a"
-    assert ledger.place(second.id) == 1
+    assert [job.id for job in ledger.waiting()] == [second.id]
 
 
 def test_only_one_trains_at_a_time(ledger: Ledger) -> None:
@@ -70,7 +70,7 @@ def test_a_requeued_job_goes_to_the_end_as_the_next_attempt(ledger: Ledger) -> N
     ledger.claim("train")
     ledger.move(first.id, ("starting",), "failed", "It died.")
     assert ledger.requeue(first.id, FINAL)
-    assert (ledger.place(second.id), ledger.place(first.id)) == (1, 2)
+    assert [job.id for job in ledger.waiting()] == [second.id, first.id]
     again = ledger.job_of_run("a", "me")
     assert (again.attempt, again.reason, again.started) == (2, "", None)
 

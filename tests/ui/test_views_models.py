@@ -71,7 +71,7 @@ def test_chat_says_why_it_waits_and_when_it_opens() -> None:
 
 
 def test_the_example_is_offered_trained_once_and_named_in_the_header() -> None:
-    assert example_offer(None, "3 min")[1] == "Train the example, about 3 min"
-    assert example_offer(example("failed"), "3 min")[1] == "Train the example, about 3 min"
-    assert example_offer(example("running"), "3 min") == ("Everyone's example is being trained. You can chat with it here when it is done.", "")
+    assert example_offer(None)[1] == "Train the example, a few minutes"
+    assert example_offer(example("failed"))[1] == "Train the example, a few minutes"
+    assert example_offer(example("running")) == ("Everyone's example is being trained. You can chat with it here when it is done.", "")
     assert activity(example("running")) == "The example is training: 37 %, 40 s left"
