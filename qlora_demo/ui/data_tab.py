@@ -74,7 +74,8 @@ def _source(studio: Studio) -> dict:
     text(heading("Or use your own", 3))
     file = gr.File(label="Your file", elem_id="upload", height=190)
     limit = f"CSV, TSV, JSON, JSON lines or plain text; up to {studio.settings.max_upload_mb:,} MB and {studio.settings.max_rows:,} rows."
-    text(f'<p class="qd-small">{limit} It stays on this machine.</p>')
+    place = "It goes to this server only." if studio.settings.shared() else "It stays on this machine."
+    text(f'<p class="qd-small">{limit} {place}</p>')
     return {"examples": tuple(examples), "file": file}
 
 
