@@ -1,0 +1,1 @@
+"""Chats as the usual programs export them, read as conversations."""
