@@ -9,6 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
+from huggingface_hub import constants
+
 from qlora_demo.errors import StorageError, UserError
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
@@ -42,6 +44,7 @@ def serve(studio: Studio, settings: Settings) -> None:
     """Builds the page and serves it until the process is asked to end. Raises StorageError."""
     prepare_folders(settings.temp_dir())
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # the hub's library has read its environment already
     from qlora_demo.ui.page import build_page, launch  # noqa: PLC0415 - gradio reads its environment when it is imported
 
     address = launch(build_page(studio), settings, studio)

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def measure(studio: Studio, method: str, preset: str) -> list[tuple[str, str]]:
-    dataset = studio.add_example(LOCAL, "character")
+    dataset = studio.data.add_example(LOCAL, "character")
     recipe = studio.recommend(LOCAL, dataset, method=method, preset=preset)
     clicked = time.time()
     run = studio.submit(LOCAL, dataset, recipe, "benchmark")

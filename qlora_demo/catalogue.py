@@ -167,6 +167,17 @@ MODELS = (
 )
 
 
+# What the makers' model cards name; of the others, the cards do not name all.
+LANGUAGES_NAMED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"English": frozenset({"en"}), "6 European languages": frozenset({"en", "fr", "es", "de", "it", "pt"})}
+)
+
+
+def languages_known(languages: str) -> frozenset[str]:
+    """ISO 639-1 codes of a model's `languages`; none where they are not all known."""
+    return LANGUAGES_NAMED.get(languages, frozenset())
+
+
 def find_model(model_id: str) -> BaseModel:
     """Raises ModelError with the ids on offer."""
     for model in MODELS:

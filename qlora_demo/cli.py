@@ -19,8 +19,9 @@ from typing import Annotated, Any
 import typer
 
 from qlora_demo.chat.client import Ask
+from qlora_demo.data.choices import Choices
 from qlora_demo.data.conversation import Message
-from qlora_demo.errors import ModelError, StorageError, UserError
+from qlora_demo.errors import DataError, ModelError, StorageError, UserError, WayOut
 from qlora_demo.events import Event, read_events
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
@@ -28,7 +29,15 @@ from qlora_demo.studio import LOCAL, Studio
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fine-tune a small chat model and compare it with the original.")
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
-MapOption = Annotated[list[str] | None, typer.Option("--map", help="user=COLUMN and assistant=COLUMN, where the columns are not recognised.")]
+MapOption = Annotated[
+    list[str] | None, typer.Option("--map", help="user=COLUMN and assistant=COLUMN (or label=, system=, context=, text=): what each column is.")
+]
+SheetOption = Annotated[str, typer.Option("--sheet", help="The sheet of a workbook.")]
+SpeakerOption = Annotated[str, typer.Option("--speaker", help="Who the model learns to be, in a chat between people.")]
+LabelOption = Annotated[list[str] | None, typer.Option("--label", help="NUMBER=NAME, where labels are numbers.")]
+FixOption = Annotated[list[str] | None, typer.Option("--fix", help="A remark's code: do what its button does. May be given several times.")]
+BrokenOption = Annotated[bool, typer.Option("--leave-out-broken", help="Leave out rows that cannot be read.")]
+FirstOption = Annotated[int, typer.Option("--first-rows", help="Use only so many rows; 0 for all.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, such as epochs=3.")]
 RESULT_FIELDS = (
     "steps",
@@ -47,6 +56,9 @@ def run() -> None:
     """Every UserError becomes its sentence and exit code 2; an interrupted wait leaves the run in the line."""
     try:
         app()
+    except DataError as error:
+        print(error, *(f"{way.label}: {_option(way)}." for way in error.ways_out), file=sys.stderr)
+        sys.exit(2)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
@@ -82,35 +94,78 @@ def _pairs(options: list[str] | None, example: str) -> dict[str, str]:
     return pairs
 
 
+def _option(way: WayOut) -> str:
+    """A way out as an option of this command line."""
+    options = []
+    for name, value in way.change.items():
+        if name == "columns":
+            options += [f"--map {role}={column!r}" for role, column in value.items()]
+        else:
+            options.append(f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}"))
+    return "add " + " ".join(options)
+
+
 @app.command()
-def check(file: Path, model: str = "", maps: MapOption = None, as_json: JsonFlag = False) -> None:
+def check(
+    file: Path,
+    model: str = "",
+    maps: MapOption = None,
+    sheet: SheetOption = "",
+    speaker: SpeakerOption = "",
+    labels: LabelOption = None,
+    fixes: FixOption = None,
+    leave_out_broken: BrokenOption = False,
+    first_rows: FirstOption = 0,
+    preview: Annotated[int, typer.Option("--preview", help="How many rows to print with --json.")] = 3,
+    tokens: Annotated[bool, typer.Option("--tokens/--no-tokens", help="Count words and word pieces, which takes some seconds.")] = True,
+    as_json: JsonFlag = False,
+) -> None:
     """Say what a file is understood as, and what is wrong with it."""
+    columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
+    choices = Choices(columns, sheet, speaker, names, leave_out_broken, first_rows, tuple(fixes or ()))
     with _studio() as studio:
-        dataset_id = studio.add_file(LOCAL, file, file.name, _pairs(maps, "user=Question"))
-        dataset = studio.dataset(LOCAL, dataset_id)
-        recipe = studio.recommend(LOCAL, dataset_id, model)
+        dataset_id = studio.data.add_file(LOCAL, file, file.name, choices)
         try:
-            tokens: dict[str, int | None] = dict(studio.count_tokens(LOCAL, dataset_id, recipe))
-        except ModelError as error:
-            _say(str(error))
-            tokens = {"total": None, "trained": None, "longest": None}
-        studio.remove_dataset(LOCAL, dataset_id)
+            value = {**_checked(studio, dataset_id, preview), **_tokens(studio, dataset_id, model, tokens)}
+        finally:
+            studio.data.remove(LOCAL, dataset_id)
+    remarks = "".join(f"\n- {warning['message']}" for warning in value["warnings"])
+    _print(value, as_json, lambda: f"{value['file']}: {value['kept']} of {value['rows']} rows can be learned from ({value['format']}).{remarks}")
+
+
+def _tokens(studio: Studio, dataset_id: str, model: str, counted: bool) -> dict[str, Any]:
+    """The model that the data would be prepared for, what it makes of its language, and its tokens."""
+    recipe = studio.recommend(LOCAL, dataset_id, model)
+    language = studio.language_finding(studio.data.get(LOCAL, dataset_id), recipe.model)
+    tokens: dict[str, Any] = {"total": None, "trained": None, "longest": None}
+    try:
+        tokens = studio.data.count_tokens(LOCAL, dataset_id, recipe) if counted else tokens
+    except ModelError as error:
+        _say(str(error))
+    return {"model": recipe.model, "tokens": tokens, "language_remark": language.message if language else None}
+
+
+def _checked(studio: Studio, dataset_id: str, preview: int) -> dict[str, Any]:
+    dataset = studio.data.get(LOCAL, dataset_id)
     report = dataset.report
-    value = {
+    offers = {name: offer for name, offer in asdict(dataset.offers).items() if offer}
+    return {
         "file": dataset.name,
         "format": dataset.format,
         "kind": dataset.kind,
+        "goal": dataset.goal,
         "rows": report.rows_read,
         "kept": report.kept,
+        "left_out": dict(report.reasons),
         "dropped": [asdict(d) for d in report.dropped],
-        "warnings": [asdict(w) for w in report.warnings],
+        "warnings": [asdict(finding) for finding in report.findings],
         "columns": list(dataset.columns),
         "column_roles": dict(dataset.column_roles),
-        "tokens": tokens,
-        "model": recipe.model,
+        "labels": dict(report.labels),
+        "language": report.language or None,
+        **offers,
+        "preview": [row.to_json() for row in dataset.rows[:preview]],
     }
-    remarks = "".join(f"\n- {w.message}" for w in report.warnings)
-    _print(value, as_json, lambda: f"{dataset.name}: {report.kept} of {report.rows_read} rows can be learned from ({dataset.format}).{remarks}")
 
 
 @app.command()
@@ -122,11 +177,19 @@ def train(
     sets: SetOption = None,
     name: str = "",
     maps: MapOption = None,
+    sheet: SheetOption = "",
+    speaker: SpeakerOption = "",
+    labels: LabelOption = None,
+    fixes: FixOption = None,
+    leave_out_broken: BrokenOption = False,
+    first_rows: FirstOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Train on a file and wait for the end."""
+    columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
+    choices = Choices(columns, sheet, speaker, names, leave_out_broken, first_rows, tuple(fixes or ()))
     with _studio() as studio:
-        dataset_id = studio.add_file(LOCAL, file, file.name, _pairs(maps, "user=Question"))
+        dataset_id = studio.data.add_file(LOCAL, file, file.name, choices)
         recipe = studio.recommend(LOCAL, dataset_id, model, method, preset).with_texts(_pairs(sets, "epochs=3"))
         run_id = studio.submit(LOCAL, dataset_id, recipe, name)
         _say(f"Run {run_id}: {studio.home.run(run_id).path}")

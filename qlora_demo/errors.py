@@ -12,13 +12,33 @@ The page turns them into a message in `ui/guard.py`, the command line into exit 
 its traceback goes to the log, and people read one general sentence.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 
 class UserError(Exception):
     """A problem that a person can do something about; `str(error)` is the sentence they read."""
 
 
+@dataclass(frozen=True)
+class WayOut:
+    """A button beside a problem with the data: its words, and what it changes in the choices about the file (`Choices` fields by name)."""
+
+    label: str
+    change: Mapping[str, Any]
+
+
 class DataError(UserError):
-    """The data cannot be used; the text names file and line, or row and column."""
+    """The data cannot be used; the text names file and line, or row and column. `ways_out` are buttons; `columns` are a table's, where a person
+    can say which is asked and which is the answer."""
+
+    def __init__(self, message: str, ways_out: Sequence[WayOut] = (), columns: Sequence[str] = ()):
+        super().__init__(message)
+        self.ways_out = tuple(ways_out)
+        self.columns = tuple(columns)
 
 
 class RecipeError(UserError):

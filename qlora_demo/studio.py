@@ -5,31 +5,31 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 from huggingface_hub import constants
 
 from qlora_demo.catalogue import BUNDLED_ID, MODELS, BaseModel, default_model, find_model
 from qlora_demo.chat.client import Ask, ChatClient, Turn
 from qlora_demo.data.conversation import Message, Row, read_rows
-from qlora_demo.data.dataset import PreparedDataset, load_dataset_folder
-from qlora_demo.data.reader_child import prepare_in_child
-from qlora_demo.data.reading import Limits
+from qlora_demo.data.dataset import PreparedDataset
+from qlora_demo.data.finding import Finding
+from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
-from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError, StorageError, UserError
+from qlora_demo.data.stored import StoredRows
+from qlora_demo.data_sets import DataSets
+from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError, UserError
 from qlora_demo.estimate import training_memory, training_seconds
-from qlora_demo.examples import find_example
 from qlora_demo.hardware import Machine, detect
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
-from qlora_demo.pipes import Child, ChildDied, child_environ
+from qlora_demo.pipes import child_environ
 from qlora_demo.recipe import Recipe, from_json, recommended
-from qlora_demo.run_dir import Home, new_id, read_json, remove, write_json
+from qlora_demo.run_dir import Home, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder, hub_folder
@@ -75,12 +75,10 @@ class Studio:
         self.machine: Machine = detect(settings)
         training = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(self.home.path), "OMP_NUM_THREADS": str(self.machine.cores)}
         environ = {**training, "OMP_NUM_THREADS": str(max(1, self.machine.cores - spare_cores))}
-        self._environ = environ
         self.ledger = Ledger(self.home.ledger)
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
-        self._tokens: Child | None = None
-        self._tokens_lock = threading.Lock()
+        self.data = DataSets(self.home, self.ledger, settings, environ)
         self._hub_seen = (0.0, False)
 
     def start(self) -> None:
@@ -95,8 +93,7 @@ class Studio:
     def close(self) -> None:
         """A running training saves a point and goes on at the next start."""
         self.chat.release(given_back=False)
-        if self._tokens is not None:
-            self._tokens.close()
+        self.data.close()
         self.scheduler.close()
 
     # Base models
@@ -130,68 +127,23 @@ class Studio:
 
     # Data
 
-    def limits(self) -> Limits:
-        return Limits(max_bytes=self.settings.max_upload_bytes(), max_rows=self.settings.max_rows)
-
-    def add_file(self, owner: str, path: Path, display_name: str, mapping: Mapping[str, str] | None = None) -> str:
-        """Reads a file in a short child and keeps what it understood. Returns the data set's id. Raises DataError."""
-        dataset_id = new_id()
-        prepare_in_child(path, display_name, mapping, self.limits(), self.home.datasets / dataset_id)
-        self.ledger.add_dataset(dataset_id, owner, display_name)
-        return dataset_id
-
-    def add_example(self, owner: str, example_id: str) -> str:
-        example = find_example(example_id)
-        dataset_id = new_id()
-        prepare_in_child(example.path(), example.file, None, self.limits(), self.home.datasets / dataset_id)
-        self.ledger.add_dataset(dataset_id, owner, f"examples/{example.file}")
-        return dataset_id
-
-    def dataset(self, owner: str, dataset_id: str) -> PreparedDataset:
-        """Raises NotFoundError."""
-        if self.ledger.dataset_owner(dataset_id) not in (owner, EVERYONE):
-            raise NotFoundError("This data set is not here any more. Upload the file again.")
-        return load_dataset_folder(self.home.datasets / dataset_id)
-
-    def remove_dataset(self, owner: str, dataset_id: str) -> None:
-        if self.ledger.dataset_owner(dataset_id) != owner:
-            raise NotFoundError("This data set is not yours.")
-        self.ledger.remove_dataset(dataset_id)
-        remove(self.home.datasets / dataset_id)
-
-    def split(self, dataset: PreparedDataset, recipe: Recipe) -> tuple[list[Row], list[Row]]:
+    def split(self, dataset: PreparedDataset, recipe: Recipe) -> tuple[StoredRows, StoredRows]:
         """(rows to learn from, rows set aside)."""
-        learn, held_out = split(dataset.rows, recipe.held_out, recipe.seed)
-        return [dataset.rows[i] for i in learn], [dataset.rows[i] for i in held_out]
+        index = dataset.rows.index
+        learn, held_out = split(index["group"], index["label"], recipe.held_out, recipe.seed)
+        return dataset.rows.at(learn), dataset.rows.at(held_out)
 
-    def count_tokens(self, owner: str, dataset_id: str, recipe: Recipe) -> dict[str, int]:
-        """{"total", "trained", "longest", "cut"} as `recipe.model` would read the rows. Fetches its tokenizer on first use. Raises ModelError."""
-        self.dataset(owner, dataset_id)
-        request = {
-            "op": "count",
-            "model": recipe.model,
-            "system_prompt": recipe.system_prompt,
-            "max_length": recipe.max_length,
-            "rows": str(self.home.datasets / dataset_id / "rows.jsonl"),
-        }
-        with self._tokens_lock:
-            if self._tokens is None or not self._tokens.alive():
-                self._tokens = Child("qlora_demo.data.worker", self._environ, self.home.path / "data.log")
-        try:
-            reply = next(self._tokens.ask(request))
-        except ChildDied as error:
-            raise DataError("Counting the words ended unexpectedly; often the memory ran out. Try again.") from error
-        if reply["type"] == "error":
-            raise ModelError(reply["message"])
-        return reply["tokens"]
+    def language_finding(self, dataset: PreparedDataset, model_id: str) -> Finding | None:
+        """A remark where the data's language is not one that the base model knows."""
+        return language_finding(dataset.report.language, find_model(model_id).languages)
 
     # Training
 
     def recommend(self, owner: str, dataset_id: str, model_id: str = "", method: str = "", preset: str = "balanced") -> Recipe:
         """What suits this data on this machine."""
-        dataset = self.dataset(owner, dataset_id)
+        dataset = self.data.get(owner, dataset_id)
         model = find_model(model_id) if model_id else next(c.model for c in self.models(owner) if c.default)
-        held_out = default_held_out(len(dataset.rows), dataset.kind)
+        held_out = default_held_out(len(dataset.rows), dataset.kind) if dataset.choices.test else 0
         return recommended(model, method or self.default_method()[0], preset, len(dataset.rows) - held_out, held_out)
 
     def default_method(self) -> tuple[str, str]:
@@ -202,12 +154,12 @@ class Studio:
 
     def forecast(self, owner: str, dataset_id: str, recipe: Recipe) -> Forecast:
         """Memory by arithmetic, time from the last run of the same model here, else by arithmetic."""
-        dataset = self.dataset(owner, dataset_id)
+        dataset = self.data.get(owner, dataset_id)
         dimensions = find_model(recipe.model).dimensions
-        lengths = [dataset.tokens_guess(row) for row in dataset.rows] or [0]
+        lengths = dataset.lengths()
         learn = len(dataset.rows) - recipe.held_out
-        tokens = int(recipe.epochs * learn * sum(min(n, recipe.max_length) for n in lengths) / len(lengths))
-        memory = training_memory(dimensions, recipe, max(lengths)).total()
+        tokens = int(recipe.epochs * learn * np.minimum(lengths, recipe.max_length).mean())
+        memory = training_memory(dimensions, recipe, int(lengths.max())).total()
         free = min(self.machine.free_bytes() + self._held_bytes(), self.machine.memory_bytes)
         testing = 15 if recipe.held_out else 0
         seconds = training_seconds(dimensions, recipe.method, tokens, self._measured_speed(owner, recipe)) + testing
@@ -241,7 +193,7 @@ class Studio:
                 f"This needs about {forecast.memory_bytes / 1e9:.1f} GB of memory; {forecast.free_bytes / 1e9:.1f} GB are free. "
                 "Choose QLoRA or a smaller model."
             )
-        dataset = self.dataset(owner, dataset_id)
+        dataset = self.data.get(owner, dataset_id)
         learn, held_out = self.split(dataset, recipe)
         if not learn:
             raise DataError("No rows are left to learn from. Set fewer rows aside.")
@@ -267,7 +219,7 @@ class Studio:
                 self.scheduler.resume(made)
                 self.scheduler.wake()
             return made.run
-        dataset_id = self.add_example(EVERYONE, EXAMPLE)
+        dataset_id = self.data.add_example(EVERYONE, EXAMPLE)
         preferred = next(choice for choice in self.models(EVERYONE) if choice.default)
         model_id = preferred.model.id if preferred.here else BUNDLED_ID
         return self.submit(EVERYONE, dataset_id, self.recommend(EVERYONE, dataset_id, model_id), EXAMPLE_NAME)
@@ -321,7 +273,7 @@ class Studio:
         """The id of the data set that a run learned from. Raises NotFoundError where it is gone."""
         self.ledger.job_of_run(run_id, owner)
         dataset_id = read_json(self.home.run(run_id).run_json)["dataset"]
-        self.dataset(owner, dataset_id)
+        self.data.get(owner, dataset_id)
         return dataset_id
 
     def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from qlora_demo.catalogue import BaseModel
+from qlora_demo.data.choices import Choices
 from qlora_demo.data.conversation import Row, write_rows
 from qlora_demo.data.dataset import PreparedDataset
 from qlora_demo.errors import RecipeError
@@ -75,10 +76,17 @@ def command(file: str, dataset: PreparedDataset, recipe: Recipe, name: str) -> s
     for setting, value in recipe.to_json().items():
         if setting not in ("model", "method", "preset"):
             words += ["--set", f"{setting}={value}"]
-    if dataset.format == "mapping":
-        for role, column in dataset.column_roles.items():
-            words += ["--map", f"{role}={column}"]
-    return shlex.join([*words, "--name", name])
+    return shlex.join([*words, *_choices(dataset.choices), "--name", name])
+
+
+def _choices(choices: Choices) -> list[str]:
+    """What was decided about the file, as options."""
+    words = [word for role, column in choices.columns.items() for word in ("--map", f"{role}={column}")]
+    words += [word for label, name in choices.labels.items() for word in ("--label", f"{label}={name}")]
+    words += [word for fix in choices.fixes for word in ("--fix", fix)]
+    for option, value in (("--sheet", choices.sheet), ("--speaker", choices.speaker), ("--first-rows", choices.first_rows)):
+        words += [option, str(value)] if value else []
+    return [*words, "--leave-out-broken"] if choices.leave_out_broken else words
 
 
 def renamed(about: Mapping[str, Any], name: str) -> dict[str, Any]:

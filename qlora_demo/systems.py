@@ -126,7 +126,8 @@ def limit_memory(most: int) -> None:
     """Caps this process at `most` bytes. Linux keeps the limit, with a MemoryError. Elsewhere a thread looks, and ends the process with
     TOO_MUCH_MEMORY: no clean-up runs, and one large step may go above it before the thread gets its turn."""
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        # What a process may fill, whatever it only reserves: libraries map far more than they use.
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
         return
     threading.Thread(target=_watch_memory, args=(most,), daemon=True).start()
 

@@ -15,7 +15,7 @@ LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
     ("studio",),
-    ("run_view",),
+    ("run_view", "data_sets"),
     ("submission", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),

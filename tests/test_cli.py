@@ -30,7 +30,29 @@ def test_check_says_what_a_file_is(tiny_home: Home, tmp_path: Path) -> None:
     value = json.loads(done.stdout)
     assert (value["format"], value["kind"], value["rows"], value["kept"]) == ("question-answer", "conversations", 24, 24)
     assert value["tokens"]["total"] > value["tokens"]["trained"] > 0
+    assert sum(rows for _, _, rows in value["tokens"]["histogram"]) == 24
     assert list(tiny_home.datasets.iterdir()) == []
+
+
+def test_a_way_out_is_told_as_an_option_and_taken(tiny_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("question,answer\nhello there,fine\none,two,three\nhello again,good\n")
+    refused = command("check", path)
+    assert refused.returncode == 2
+    assert "Leave line 3 out: add --leave-out-broken." in refused.stderr
+    done = command("check", path, "--leave-out-broken", "--json", "--no-tokens")
+    value = json.loads(done.stdout)
+    assert (value["kept"], value["left_out"], value["tokens"]["total"]) == (2, {"it cannot be read": 1}, None)
+    assert [row["messages"][1]["content"] for row in value["preview"]] == ["fine", "good"]
+
+
+def test_fixes_and_columns_are_options(tiny_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "faq.csv"
+    path.write_text("one,two\nWhere are you?,By the sea\nWhere are you?,By the sea\n")
+    done = command("check", path, "--fix", "duplicates", "--map", "user=two", "--map", "assistant=one", "--json", "--no-tokens")
+    value = json.loads(done.stdout)
+    assert (value["rows"], value["kept"], value["column_roles"]) == (2, 1, {"user": "two", "assistant": "one"})
+    assert "Removed 1 repeat." in [warning["message"] for warning in value["warnings"]]
 
 
 def test_an_unusable_file_is_a_sentence_and_exit_code_2(tiny_home: Home, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def csv(tmp_path: Path) -> Path:
 
 
 def test_a_submission_is_whole_on_disk_and_in_line(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "My FAQ")
     files = {path.relative_to(studio.home.run(run).path).as_posix() for path in studio.home.run(run).path.rglob("*") if path.is_file()}
     assert files == {"run.json", "recipe.json", "data/train.jsonl", "data/held_out.jsonl", "data/report.json"}
@@ -45,7 +45,7 @@ def test_a_submission_is_whole_on_disk_and_in_line(studio: Studio, csv: Path) ->
 
 
 def test_the_rows_are_split_once_and_for_all(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     recipe = studio.recommend(LOCAL, dataset)
     first, second = (studio.submit(LOCAL, dataset, recipe, "x") for _ in range(2))
     learn, held_out = studio.questions(LOCAL, first)
@@ -55,7 +55,7 @@ def test_the_rows_are_split_once_and_for_all(studio: Studio, csv: Path) -> None:
 
 
 def test_another_owner_meets_nothing(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     assert studio.runs("stranger") == []
     calls = (studio.run, studio.log, studio.stop, studio.resume, studio.delete, studio.questions, studio.data_of)
@@ -63,20 +63,20 @@ def test_another_owner_meets_nothing(studio: Studio, csv: Path) -> None:
         with pytest.raises(NotFoundError):
             call("stranger", run)
     with pytest.raises(NotFoundError):
-        studio.dataset("stranger", dataset)
+        studio.data.get("stranger", dataset)
     with pytest.raises(NotFoundError):
         list(studio.ask("stranger", run, [[], []], None))
     assert studio.run(LOCAL, run).job.state == "queued"
 
 
 def test_the_owner_is_not_written_into_the_run(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file("a secret key", csv, "faq.csv")
+    dataset = studio.data.add_file("a secret key", csv, "faq.csv")
     run = studio.submit("a secret key", dataset, studio.recommend("a secret key", dataset), "x")
     assert "a secret key" not in studio.home.run(run).run_json.read_text()
 
 
 def test_bad_settings_leave_no_run(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     with pytest.raises(RecipeError, match="rank must be from 1 to 256"):
         studio.submit(LOCAL, dataset, replace(studio.recommend(LOCAL, dataset), rank=0), "x")
     assert studio.runs(LOCAL) == []
@@ -87,12 +87,12 @@ def test_a_bad_file_leaves_no_data_set(studio: Studio, tmp_path: Path) -> None:
     path = tmp_path / "empty.csv"
     path.write_text("")
     with pytest.raises(DataError, match="empty"):
-        studio.add_file(LOCAL, path, "empty.csv")
+        studio.data.add_file(LOCAL, path, "empty.csv")
     assert list(studio.home.datasets.iterdir()) == []
 
 
 def test_an_unfinished_run_cannot_answer_nor_continue(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     with pytest.raises(BusyError, match="not finished"):
         list(studio.ask(LOCAL, run, [[], []], None))
@@ -101,7 +101,7 @@ def test_an_unfinished_run_cannot_answer_nor_continue(studio: Studio, csv: Path)
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     assert studio.find_run(LOCAL, run[:6]) == studio.find_run(LOCAL, "last") == run
     with pytest.raises(NotFoundError, match="No run of yours begins with 'zz'"):
@@ -109,7 +109,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(studio: Studio, csv: Path) ->
 
 
 def test_a_deleted_run_is_gone(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     studio.delete(LOCAL, run)
     assert studio.runs(LOCAL) == []
@@ -123,7 +123,7 @@ def test_offline_the_bundled_model_is_the_default_and_the_others_come_last(studi
 
 
 def test_the_command_repeats_the_run(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "Hello 'world'")
     command = read_json(studio.home.run(run).run_json)["command"]
     assert command.startswith("python -m qlora_demo train faq.csv --model bundled/SmolLM2-135M-Instruct --method ")
@@ -131,8 +131,8 @@ def test_the_command_repeats_the_run(studio: Studio, csv: Path) -> None:
 
 
 def test_tokens_are_counted_by_the_data_worker(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
-    tokens = studio.count_tokens(LOCAL, dataset, studio.recommend(LOCAL, dataset))
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
+    tokens = studio.data.count_tokens(LOCAL, dataset, studio.recommend(LOCAL, dataset))
     assert 0 < tokens["trained"] < tokens["total"]
     assert tokens["longest"] > 10 and tokens["cut"] == 0
 
@@ -148,7 +148,7 @@ def test_qlora_is_preselected_where_4_bit_is_fast_and_lora_elsewhere(studio: Stu
 
 
 def test_what_does_not_fit_is_refused_with_both_figures(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     recipe = replace(studio.recommend(LOCAL, dataset), batch_size=256, micro_batch_size=256, rank=256, model="Qwen/Qwen3-32B")
     with pytest.raises(BusyError, match=r"This needs about [0-9.]+ GB of memory; [0-9.]+ GB are free\. Choose QLoRA or a smaller model\."):
         studio.submit(LOCAL, dataset, recipe, "x")
@@ -156,14 +156,14 @@ def test_what_does_not_fit_is_refused_with_both_figures(studio: Studio, csv: Pat
 
 
 def test_run_json_can_rebuild_a_ledger_row(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     about = json.loads(studio.home.run(run).run_json.read_text())
     assert {"schema", "id", "name", "owner", "created", "base", "versions", "command", "dataset"} <= set(about)
 
 
 def test_a_damaged_run_does_not_hide_the_others(studio: Studio, csv: Path, capfd: pytest.CaptureFixture) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     good, bad = (studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x") for _ in range(2))
     studio.home.run(bad).run_json.write_text("{")
     assert [view.id for view in studio.runs(LOCAL)] == [good]
@@ -173,7 +173,7 @@ def test_a_damaged_run_does_not_hide_the_others(studio: Studio, csv: Path, capfd
 
 
 def test_those_in_line_know_their_place_and_when_they_start(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     first, second, third = (studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), name) for name in "abc")
     views = [studio.run(LOCAL, run) for run in (first, second, third)]
     forecast = views[0].forecast_seconds
@@ -183,7 +183,7 @@ def test_those_in_line_know_their_place_and_when_they_start(studio: Studio, csv:
 
 
 def test_a_new_name_is_in_the_command_too(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "old")
     studio.rename(LOCAL, run, "  Anna's FAQ  ")
     view = studio.run(LOCAL, run)
@@ -196,8 +196,8 @@ def test_a_new_name_is_in_the_command_too(studio: Studio, csv: Path) -> None:
 
 
 def test_the_command_names_an_examples_file_and_chosen_columns(studio: Studio, csv: Path) -> None:
-    example = studio.add_example(LOCAL, "character")
-    mapped = studio.add_file(LOCAL, csv, "faq.csv", {"user": "answer", "assistant": "question"})
+    example = studio.data.add_example(LOCAL, "character")
+    mapped = studio.data.add_file(LOCAL, csv, "faq.csv", {"user": "answer", "assistant": "question"})
     runs = [studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x") for dataset in (example, mapped)]
     assert " train examples/character.jsonl " in studio.run(LOCAL, runs[0]).command
     assert " --map user=answer --map assistant=question --name x" in studio.run(LOCAL, runs[1]).command
@@ -233,7 +233,7 @@ def test_on_a_space_nobody_changes_the_example(studio: Studio) -> None:
 
 
 def test_each_method_is_predicted_and_full_needs_the_most(studio: Studio, csv: Path) -> None:
-    dataset = studio.add_file(LOCAL, csv, "faq.csv")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     found = {method: studio.forecast(LOCAL, dataset, studio.recommend(LOCAL, dataset, "", method)) for method in METHODS}
     assert found["qlora"].memory_bytes < found["lora"].memory_bytes < found["full"].memory_bytes
     assert found["lora"].seconds < found["full"].seconds

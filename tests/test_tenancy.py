@@ -33,7 +33,7 @@ def studio(tiny_home: Home) -> Iterator[Studio]:
 @pytest.fixture
 def dataset(studio: Studio, tmp_path: Path) -> str:
     write_rows(tmp_path / "rows.jsonl", conversations(24))
-    return studio.add_file(LOCAL, tmp_path / "rows.jsonl", "rows.jsonl")
+    return studio.data.add_file(LOCAL, tmp_path / "rows.jsonl", "rows.jsonl")
 
 
 def until(true: Callable[[], bool], seconds: float = 120) -> None:

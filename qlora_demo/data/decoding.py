@@ -1,8 +1,13 @@
-"""From a file's bytes to its text, or a sentence about what the file is instead. Nothing is unpacked and no encoding is guessed."""
+"""From a file's bytes to its text, or a sentence about what the file is instead. Looks at the whole file once, a piece at a time."""
 
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
 
 from qlora_demo.data.wording import Mistake, mistakes_error
 from qlora_demo.errors import DataError
@@ -34,7 +39,6 @@ SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"7z\xbc\xaf", "an archive (7z)", UNPACK),
     (0, b"Rar!", "an archive (RAR)", UNPACK),
     (257, b"ustar", "an archive (tar)", UNPACK),
-    (0, b"PAR1\x15", "a Parquet file", SAVE_AS_CSV),
     (0, b"ARROW1\x00", "an Arrow file", SAVE_AS_CSV),
     (0, b"\x89HDF", "an HDF5 file", SAVE_AS_CSV),
     (0, b"SQLite format 3", "a database", SAVE_AS_CSV),
@@ -47,13 +51,6 @@ SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x80\x03", "a Python pickle", SAVE_AS_CSV),
     (0, b"\x80\x04", "a Python pickle", SAVE_AS_CSV),
     (0, b"\x80\x05", "a Python pickle", SAVE_AS_CSV),
-)
-# A ZIP file is what the names inside it say.
-ZIPPED: tuple[tuple[bytes, str, str], ...] = (
-    (b"xl/", "an Excel workbook", SAVE_AS_CSV),
-    (b"opendocument.spreadsheet", "a LibreOffice workbook", SAVE_AS_CSV),
-    (b"word/", "a Word document", "Copy its text into a table and upload that."),
-    (b"", "an archive (ZIP)", UNPACK),
 )
 # Files of text that are no data.
 SUFFIXES = {
@@ -79,48 +76,99 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
 SAMPLE = 8192
+PIECE = 1 << 20
+HEAD = 1 << 18
 CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\r\f\x1b")
 
+# What Windows-1252 text is made of, one line a group of languages. Letters of two lines in one file mean another encoding: Czech or Turkish read as
+# Windows-1252 mixes them.
+ALPHABETS = (
+    "äöüßÄÖÜẞéèêàçñáÉ",
+    "éèêëàâçîïôûùüÿæœÉÈÊËÀÂÇÎÏÔÛÙÜŸÆŒñ",
+    "áéíóúñüÁÉÍÓÚÑÜªº",
+    "áâãàçéêíóôõúüÁÂÃÀÇÉÊÍÓÔÕÚÜªº",
+    "àèéìíòóùúÀÈÉÌÒÙ",
+    "åäöæøéÅÄÖÆØÉüèà",
+    "éëïöüèêáóíÉËÏÖÜ",
+)
+SIGNS = "\u00a0¡¿«»‹›‘’‚“”„–—…•·°§©®™€£¥¢±×÷²³½¼¾µ†‡"
+ODD = re.compile(
+    "[À-ÖØ-öø-ÿŠŒŽšœžŸ]{3}"
+    "|(?<=[a-zß-öø-ÿ])[À-ÖØ-ÞŠŒŽŸ]|(?<=[A-Z])[À-ÖØ-ÞŠŒŽŸ](?=[a-zß-ÿ])"
+    "|(?<=[A-Za-zÀ-ÿ])[¡¿«»‹›‚„•°§©®™€£¥¢±×÷½¼¾†‡](?=[A-Za-zÀ-ÿ])"
+)
+"""Three accented letters in a row, a capital one inside a word, or a sign between two letters that has no business there."""
 
-def decode(data: bytes, name: str, suffix: str) -> tuple[str, tuple[str, ...]]:
-    """(text with \\n as its only line break, notes). Raises DataError for what is no text, or text in an encoding that cannot be told."""
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file of text and how its bytes become text. `open` gives it with \\n as its only line break, from the start each time."""
+
+    path: Path
+    encoding: str
+    notes: tuple[str, ...] = ()
+
+    def open(self) -> TextIO:
+        return self.path.open(encoding=self.encoding, newline=None)
+
+    def lines(self) -> Iterator[str]:
+        """Without their line breaks."""
+        with self.open() as file:
+            for line in file:
+                yield line.removesuffix("\n")
+
+    def head(self) -> str:
+        """The first quarter of a million characters, whole lines where there are any."""
+        with self.open() as file:
+            text = file.read(HEAD)
+            return text if len(text) < HEAD else text[: text.rfind("\n") + 1] or text
+
+    def text(self) -> str:
+        with self.open() as file:
+            return file.read()
+
+
+def decode(path: Path, name: str, suffix: str) -> TextFile:
+    """Raises DataError for what is no text, or text in an encoding that cannot be told."""
     if suffix in SUFFIXES:
         raise _is_instead(name, SUFFIXES[suffix], UPLOAD)
-    mark, encoding, title = next((m for m in MARKS if data.startswith(m[0])), (b"", "utf-8", "UTF-8"))
+    with path.open("rb") as file:
+        start = file.read(SAMPLE)
+    mark, encoding, title = next((m for m in MARKS if start.startswith(m[0])), (b"", "utf-8", "UTF-8"))
     if not mark:
-        _refuse_known(data, name)
+        _refuse_known(start, name)
     if encoding == "utf-8":
-        _refuse_nul(data, name)
+        _refuse_binary(start, name)
+    wrong = _scan(path, name, encoding)
+    if wrong is None:
+        reading = {"utf-8": "utf-8-sig", "utf-16-le": "utf-16", "utf-16-be": "utf-16", "utf-32-le": "utf-32", "utf-32-be": "utf-32"}[encoding]
+        return TextFile(path, reading, () if encoding == "utf-8" else (f"The file was read as {title} text.",))
+    if encoding == "utf-8" and not mark and _is_western(path):
+        note = "The file is not in UTF-8. It was read as Windows-1252 text; check that its accents look right."
+        return TextFile(path, "cp1252", (note,))
+    raise _undecodable(path, name, wrong, encoding, title)
+
+
+def decode_bytes(data: bytes, name: str) -> str:
+    """Text of a packed file's part, which is UTF-8. Raises DataError."""
     try:
-        text = data[len(mark) :].decode(encoding)
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _undecodable(data, name, len(mark) + error.start, encoding, title) from error
-    text = _plain_breaks(text)
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise mistakes_error(name, [Mistake(f"line {line}", "a NUL character, which no text has", "holds")])
-    if not text.strip():
-        raise DataError(f"{name} is empty. Upload a file with column names and rows.")
-    return text, () if encoding == "utf-8" else (f"The file was read as {title} text.",)
+        raise DataError(f"A file inside {name} is not UTF-8 text (byte {error.start + 1:,}). Unpack it and save that file as UTF-8.") from error
 
 
 def _is_instead(name: str, what: str, way_out: str) -> DataError:
     return DataError(f"{name} is {what}. {way_out}")
 
 
-def _refuse_known(data: bytes, name: str) -> None:
-    if data.startswith(b"PK\x03\x04"):
-        ends = data[:65536] + data[-65536:]
-        what, way_out = next((what, way_out) for inside, what, way_out in ZIPPED if inside in ends)
-        raise _is_instead(name, what, way_out)
+def _refuse_known(start: bytes, name: str) -> None:
     for offset, signature, what, way_out in SIGNATURES:
-        if data.startswith(signature, offset):
+        if start.startswith(signature, offset):
             raise _is_instead(name, what, way_out)
 
 
-def _refuse_nul(data: bytes, name: str) -> None:
-    """NUL bytes tell UTF-16 without its mark, a binary file, or a single slip."""
-    sample = data[:SAMPLE]
+def _refuse_binary(sample: bytes, name: str) -> None:
+    """NUL bytes at every other place tell UTF-16 without its mark; many control characters tell a binary file."""
     nul = sample.count(0)
     one_side = max(sample[0::2].count(0), sample[1::2].count(0))
     if nul > len(sample) / 5 and one_side > 0.9 * nul:
@@ -128,21 +176,79 @@ def _refuse_nul(data: bytes, name: str) -> None:
     controls = len(sample) - len(sample.translate(None, CONTROLS))
     if controls > max(8, len(sample) / 20):
         raise DataError(f"{name} is not a text file. {UPLOAD}")
-    at = data.find(0)
-    if at >= 0:
-        line = _line_of(data, at, "utf-8")
-        raise mistakes_error(name, [Mistake(f"line {line}", f"a NUL byte (byte {at + 1:,} of the file), which no text has", "holds")])
 
 
-def _undecodable(data: bytes, name: str, at: int, encoding: str, title: str) -> DataError:
-    line = _line_of(data, at, encoding)
+def _pieces(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(offset, bytes) of the whole file."""
+    offset = 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield offset, piece
+            offset += len(piece)
+
+
+def _scan(path: Path, name: str, encoding: str) -> int | None:
+    """The offset of the first byte that is not of this encoding, None where all are. Raises DataError for NUL, and where nothing is written."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    waiting = 0  # bytes of a character that the last piece cut
+    written = False
+    for offset, piece in _pieces(path):
+        try:
+            text = decoder.decode(piece)
+        except UnicodeDecodeError as error:
+            return offset - waiting + error.start
+        waiting = len(decoder.getstate()[0])
+        if "\0" in text:
+            at = piece.find(0) if encoding == "utf-8" else 0
+            raise _holds_nul(path, name, encoding, offset + at)
+        written = written or bool(text.lstrip("\ufeff").strip())
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return path.stat().st_size - waiting
+    if not written:
+        raise DataError(f"{name} is empty. Upload a file with column names and rows.")
+    return None
+
+
+def _holds_nul(path: Path, name: str, encoding: str, at: int) -> DataError:
+    if encoding != "utf-8":
+        with path.open(encoding=encoding, errors="replace", newline=None) as file:  # what comes after the NUL may be broken too
+            line = next(number for number, text in enumerate(file, 1) if "\0" in text)
+        return mistakes_error(name, [Mistake(f"line {line}", "a NUL character, which no text has", "holds", fatal=True)])
+    what = f"a NUL byte (byte {at + 1:,} of the file), which no text has"
+    return mistakes_error(name, [Mistake(f"line {_line_of(path, at, encoding)}", what, "holds", fatal=True)])
+
+
+def _undecodable(path: Path, name: str, at: int, encoding: str, title: str) -> DataError:
+    line = _line_of(path, at, encoding)
     what = f"{name} is not {title} text: line {line} holds a byte that does not belong there (byte {at + 1:,} of the file)."
     return DataError(f"{what} Save it as UTF-8, in a spreadsheet as 'CSV UTF-8', and upload it again.")
 
 
-def _line_of(data: bytes, at: int, encoding: str) -> int:
-    return _plain_breaks(data[:at].decode(encoding, errors="replace")).count("\n") + 1
+def _line_of(path: Path, at: int, encoding: str) -> int:
+    """The line in which the byte at `at` stands."""
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    breaks, last = 0, ""
+    for offset, piece in _pieces(path):
+        text = decoder.decode(piece[: max(0, at - offset)])
+        # \r\n is one break, though it may lie across two pieces
+        breaks += text.count("\n") + text.count("\r") - text.count("\r\n") - (last == "\r" and text.startswith("\n"))
+        last = text[-1:] or last
+    return breaks + 1
 
 
-def _plain_breaks(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _is_western(path: Path) -> bool:
+    """Whether the file can be Windows-1252 and nothing else that is common: its letters are of one alphabet, one or two of them at a time inside
+    words, and its signs stand where signs stand."""
+    letters: set[str] = set()
+    for _, piece in _pieces(path):
+        try:
+            text = piece.decode("cp1252")
+        except UnicodeDecodeError:
+            return False
+        high = {c for c in set(text) if c > "\x7f" and c not in SIGNS}
+        letters |= high
+        if not all(c.isalpha() for c in high) or ODD.search(text):
+            return False
+    return any(letters <= set(alphabet) for alphabet in ALPHABETS)

@@ -6,52 +6,56 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
-from string import ascii_uppercase
 
-from qlora_demo.data.table import Limits, Table
-from qlora_demo.data.wording import Mistake, counted, megabytes, mistakes_error, shown, too_many_rows
+from qlora_demo.data.decoding import HEAD, TextFile
+from qlora_demo.data.header import find_header
+from qlora_demo.data.passages import PASTED
+from qlora_demo.data.table import SAMPLE_ROWS, Entry, Limits, Table
+from qlora_demo.data.wording import Mistake, counted, megabytes, mistakes_error, shown
 from qlora_demo.errors import DataError
 
 DELIMITERS = {",": "commas", ";": ";", "\t": "tabs", "|": "|"}
 TAB_SUFFIXES = ("tsv", "tab")
-SAMPLE_ROWS = 200
-LONG_NAME = 80
+WIDTH_ROWS = 200
+HEADER_ROWS = 30
 
 Record = tuple[int, list[str]]
 
 
-def read_delimited(text: str, name: str, suffix: str, limits: Limits) -> Table:
-    """The first row gives the column names unless it is plainly data. Raises DataError that lists all ragged rows, or the first broken quote."""
-    csv.field_size_limit(2**31 - 1)  # what is too long is found below, with its line
-    declared = re.match(r"sep=([,;\t|])\n", text)
-    delimiter = declared[1] if declared else choose_delimiter(text, suffix)
-    records = _records(text, delimiter, skip_lines=1 if declared else 0)
-    first = next(records, None)
-    if first is None:
+def read_delimited(file: TextFile, name: str, suffix: str, limits: Limits) -> Table:
+    """The first row gives the column names unless it is plainly data; a title above the table is skipped. Raises DataError."""
+    csv.field_size_limit(
+        4 * limits.max_cell_bytes
+    )  # what is longer than a value may be is found below, with its line; this ends a quote never closed
+    head = file.head()
+    declared = re.match(r"sep=([,;\t|])\n", head)
+    delimiter = declared[1] if declared else choose_delimiter(head, suffix)
+    lines_skipped = 1 if declared else 0
+    first = list(islice(_records(file, delimiter, lines_skipped), SAMPLE_ROWS))
+    if not first:
         raise DataError(f"{name} is empty. Upload a file with column names and rows.")
-    if isinstance(first, Mistake):
-        raise mistakes_error(name, [first])
-    names, notes = _names(first[1])
-    rest = _chain_first(first, records) if notes else records
-    if len(names) > limits.max_columns:
-        raise DataError(f"{name} has {len(names):,} columns; up to {limits.max_columns:,} are read. Leave some out and upload it again.")
-    rows = _checked(rest, names, name, limits)
-    columns = _columns(names, rows, name)
-    if not rows:
-        raise DataError("The file has column names but no rows.")
+    if isinstance(first[0], Mistake):
+        raise mistakes_error(name, [first[0]])
+    header = find_header([record[1] for record in first[:HEADER_ROWS] if not isinstance(record, Mistake)], suffix == PASTED.lower())
+    skipped = header.title_rows + (not header.is_data)
+    if len(header.names) > limits.max_columns:
+        raise DataError(f"{name} has {len(header.names):,} columns; up to {limits.max_columns:,} are read. Leave some out and upload it again.")
+    below = [record[1] for record in first[skipped:] if not isinstance(record, Mistake)]
+    columns = named_columns(header.names, below, name)
+    if len(first) == skipped:
+        raise DataError(f"{name} has column names but no rows. Upload a file with rows.")
     expected = "\t" if suffix in TAB_SUFFIXES else ","
-    if delimiter != expected:
-        notes = (f"The file was read with {DELIMITERS[delimiter]} between the columns.", *notes)
-    return Table(
-        name,
-        tuple(column for _, column in columns),
-        tuple({column: cells[i] for i, column in columns} for _, cells in rows),
-        tuple(f"line {line}" for line, _ in rows),
-        "tsv" if delimiter == "\t" else "csv",
-        notes,
-    )
+    between = () if delimiter == expected else (f"The file was read with {DELIMITERS[delimiter]} between the columns.",)
+
+    def entries() -> Iterator[Entry | Mistake]:
+        for record in islice(_records(file, delimiter, lines_skipped), skipped, None):
+            yield record if isinstance(record, Mistake) else _entry(record, header.names, columns, limits)
+
+    names = tuple(column for _, column in columns)
+    return Table(name, names, entries, "tsv" if delimiter == "\t" else "csv", (*between, *header.notes))
 
 
 def choose_delimiter(text: str, suffix: str) -> str:
@@ -70,106 +74,86 @@ def choose_delimiter(text: str, suffix: str) -> str:
 
 
 def _sample_widths(text: str, delimiter: str) -> list[int]:
-    records = islice(_records(text, delimiter), SAMPLE_ROWS)
-    return [len(record[1]) for record in records if not isinstance(record, Mistake)] or [1]
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    widths: list[int] = []
+    with suppress(csv.Error):
+        widths.extend(len(cells) for cells in islice(reader, WIDTH_ROWS) if any(cell.strip() for cell in cells))
+    return widths or [1]
 
 
-def _records(text: str, delimiter: str, skip_lines: int = 0) -> Iterator[Record | Mistake]:
-    """(line on which it begins, values) of every row that is not blank. A broken quote ends the rows: what follows it cannot be told apart."""
-    lines = io.StringIO(text, newline="\n")
-    for _ in range(skip_lines):
-        next(lines)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    begins = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield begins + skip_lines, cells
-            begins = reader.line_num + 1
-    except csv.Error:
-        yield _broken_quote(text, delimiter, begins + skip_lines, reader.line_num + skip_lines)
+def _records(file: TextFile, delimiter: str, skip: int) -> Iterator[Record | Mistake]:
+    """(line on which it begins, values) of every row that is not blank, after `skip` lines. A broken quote ends the rows: what follows it cannot be
+    told apart."""
+    before = skip
+    with file.open() as lines:
+        for _ in range(skip):
+            next(lines)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        try:
+            for cells in reader:
+                if any(map(str.strip, cells)):
+                    yield before + 1, cells
+                before = skip + reader.line_num
+        except csv.Error as error:
+            yield _broken(file, delimiter, (before, skip + reader.line_num), "field larger" in str(error))
 
 
-def _broken_quote(text: str, delimiter: str, begins: int, reached: int) -> Mistake:
-    """Either a quote that is never closed, or one that other text follows."""
+def _broken(file: TextFile, delimiter: str, lines: tuple[int, int], too_long: bool) -> Mistake:
+    """`lines` are how many lie before the row, and the one that was reached."""
+    with file.open() as text:
+        for _ in range(lines[0]):
+            next(text)
+        return _broken_quote(text.read(64 * HEAD), delimiter, lines, too_long)
+
+
+def _broken_quote(text: str, delimiter: str, lines: tuple[int, int], too_long: bool) -> Mistake:
+    """Either a quote that is never closed, or one that other text follows, or a value that is too long."""
+    before, reached = lines
     start = 0
-    for _ in range(begins - 1):
-        start = text.index("\n", start) + 1
     separator = re.escape(delimiter)
     opening = re.compile(rf'(?:^|(?<={separator}))"', re.MULTILINE)
     closed = re.compile(rf'"[^"]*(?:""[^"]*)*"(?={separator}|$)', re.MULTILINE)
     ended = re.compile(r'"[^"]*(?:""[^"]*)*"(?!")')
     while (quote := opening.search(text, start)) and (whole := closed.match(text, quote.start())):
         start = whole.end()
+    if too_long and (quote is None or ended.match(text, quote.start())):
+        return Mistake(f"line {before + 1}", "a value is too long to be read", fatal=True)
     if quote is None or ended.match(text, quote.start()):
-        return Mistake(f"line {reached}", 'after a closing quote comes more text; write each quote inside a text twice, as ""')
-    line = text.count("\n", 0, quote.start()) + 1
-    return Mistake(f"line {line}", f"the quote opened on line {line} is never closed")
+        return Mistake(f"line {reached}", 'after a closing quote comes more text; write each quote inside a text twice, as ""', fatal=True)
+    line = before + text.count("\n", 0, quote.start()) + 1
+    return Mistake(f"line {line}", f"the quote opened on line {line} is never closed", fatal=True)
 
 
-def _names(cells: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Column names from the first row. Where it is a row of data, letters, and a note that says so."""
-    names = [cell.strip() for cell in cells]
-    if not any(_is_sentence(name) for name in names):
-        return names, ()
-    letters = [_letter(i) for i in range(len(names))]
-    return letters, (f"Your file has no column names. We called them {', '.join(letters)}.",)
-
-
-def _is_sentence(name: str) -> bool:
-    return len(name) > LONG_NAME or (len(name.split()) >= 3 and name.endswith((".", "?", "!")))
-
-
-def _letter(index: int) -> str:
-    """A, B, ... Z, AA, AB, as spreadsheets count."""
-    before, place = divmod(index, 26)
-    return (_letter(before - 1) if before else "") + ascii_uppercase[place]
-
-
-def _chain_first(first: Record, records: Iterator[Record | Mistake]) -> Iterator[Record | Mistake]:
-    yield first
-    yield from records
-
-
-def _checked(records: Iterator[Record | Mistake], names: Sequence[str], name: str, limits: Limits) -> list[Record]:
-    rows: list[Record] = []
-    mistakes: list[Mistake] = []
-    count = 0
-    for record in records:
-        if isinstance(record, Mistake):
-            mistakes.append(record)
-            break
-        count += 1
-        line, cells = record
-        wrong = _row_mistake(line, cells, names, limits)
-        if wrong:
-            mistakes.append(wrong)
-        elif count <= limits.max_rows:
-            rows.append(record)
-    if mistakes:
-        raise mistakes_error(name, mistakes)
-    if count > limits.max_rows:
-        raise too_many_rows(limits.max_rows, count)
-    return rows
-
-
-def _row_mistake(line: int, cells: Sequence[str], names: Sequence[str], limits: Limits) -> Mistake | None:
+def _entry(record: Record, names: Sequence[str], columns: Sequence[tuple[int, str]], limits: Limits) -> Entry | Mistake:
+    line, cells = record
     if len(cells) != len(names):
-        return Mistake(f"line {line}", f"{counted(len(cells), 'value')}, the first line has {len(names)}", "has")
-    for column, cell in zip(names, cells, strict=True):
+        # A spreadsheet writes the empty cells beside a table too, and may leave out those at the end of a row.
+        while len(cells) > len(names) and not cells[-1].strip():
+            cells.pop()
+        if len(cells) != len(names):
+            return Mistake(f"line {line}", f"{counted(len(cells), 'value')}, the first line has {len(names)}", "has")
+    if 4 * max(map(len, cells)) > limits.max_cell_bytes:
+        wrong = _too_long(line, dict(zip(names, cells, strict=True)), limits)
+        if wrong:
+            return wrong
+    return Entry(f"line {line}", {column: cells[i] for i, column in columns})
+
+
+def _too_long(line: int, values: Mapping[str, str], limits: Limits) -> Mistake | None:
+    for column, cell in values.items():
         if 4 * len(cell) > limits.max_cell_bytes and len(cell.encode()) > limits.max_cell_bytes:
             size, most = megabytes(len(cell.encode())), megabytes(limits.max_cell_bytes)
             return Mistake(f"line {line}", f"column '{shown(column)}' holds {size}; one value may have {most}")
     return None
 
 
-def _columns(names: Sequence[str], rows: Sequence[Record], name: str) -> list[tuple[int, str]]:
-    """(index, name) of each column. One without a name is left out where it is empty, else called by its number."""
+def named_columns(names: Sequence[str], below: Sequence[Sequence[str]], name: str) -> list[tuple[int, str]]:
+    """(index, name) of each column. One without a name is left out where the rows `below` leave it empty, else called by its number."""
     columns = []
     for i, column in enumerate(names):
         if column:
             columns.append((i, column))
-        elif any(cells[i].strip() for _, cells in rows):
+        elif any(cells[i].strip() for cells in below if i < len(cells)):
             columns.append((i, f"column {i + 1}"))
     twice = [column for column, times in Counter(column for _, column in columns).items() if times > 1]
     if twice:

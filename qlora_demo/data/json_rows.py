@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, TextIO
 
-from qlora_demo.data.table import Limits, Table
-from qlora_demo.data.wording import Mistake, megabytes, mistakes_error, shown, too_many_rows
+from qlora_demo.data.decoding import TextFile
+from qlora_demo.data.exports.find import read_json_export
+from qlora_demo.data.table import SAMPLE_ROWS, Entry, Limits, Table
+from qlora_demo.data.wording import Mistake, megabytes, mistakes_error, shown
 from qlora_demo.errors import DataError
 
 MAX_DEPTH = 20
 MAX_DIGITS = 300
+PIECE = 1 << 18
+LONGEST_ROW = 32_000_000
+"""Characters of one row in a list; what is longer is taken for a value that is never closed."""
+SPACE = re.compile(r"[ \t\n\r\ufeff]*")
+EXPORT = re.compile(r'"(mapping|chat_messages)"\s*:\s*[\[{]')
+"""A chat export is one document: it is read as a whole."""
+CUT = "; the file may be cut off here"
 DEEP = f"lists and objects stand more than {MAX_DEPTH} deep inside each other"
 EXPECTED = 'Expected a list of objects, such as [{"question": "...", "answer": "..."}].'
 PLAIN = {
@@ -63,24 +75,34 @@ DECODER = json.JSONDecoder(
 )
 
 
-def read_json_text(text: str, name: str, suffix: str, limits: Limits) -> Table:
-    """Reads a document or one value a line, whichever the text is, whatever the file is called. Raises DataError that lists all mistakes."""
-    if _is_lines(text, suffix):
-        places, values = _lines(text, name, limits)
-        return _table(name, "jsonl", places, values, limits)
-    values = _document(text, name, limits)
-    return _table(name, "json", [f"row {i}" for i in range(1, len(values) + 1)], values, limits)
+def read_json_text(file: TextFile, name: str, suffix: str, limits: Limits, speaker: str = "") -> Table:
+    """Reads one value a line, a list, or a document, whichever the text is, whatever the file is called. Raises DataError."""
+    head = file.head()
+    if _is_lines(file, head, suffix):
+        return _table(name, "jsonl", lambda: _lines(file, limits), limits)
+    if head.lstrip().startswith("[") and not EXPORT.search(head):
+        first = next(_items(file, limits), None)
+        if isinstance(first, Entry) and not _is_one_conversation(first.values):
+            return _table(name, "json", lambda: _items(file, limits), limits)
+    value = read_document(file.text(), name)
+    export = read_json_export(value, name, speaker)
+    if export is not None:
+        return export
+    rows = _rows_of(value, name)
+    if not rows:
+        raise DataError(f"{name} holds an empty list. {EXPECTED}")
+    return _table(name, "json", lambda: (_entry(f"row {i}", row, limits) for i, row in enumerate(rows, 1)), limits)
 
 
-def _is_lines(text: str, suffix: str) -> bool:
-    lines = [line for line in text.split("\n", 2000) if line.strip()][:2]
+def _is_lines(file: TextFile, head: str, suffix: str) -> bool:
+    lines = [line for line in head.split("\n", 2000) if line.strip()][:2]
     named_lines = suffix in ("jsonl", "ndjson")
     if _parses(lines[0]):
         return len(lines) > 1 or named_lines
     if named_lines:
-        return not _parses(text)
+        return not (head.lstrip().startswith(("[", "{")) and _parses(file.text()))
     # An object spread over lines goes on with a name, never with another object.
-    return len(lines) > 1 and text.lstrip().startswith("{") and lines[1].lstrip().startswith("{")
+    return len(lines) > 1 and head.lstrip().startswith("{") and lines[1].lstrip().startswith("{")
 
 
 def _parses(text: str) -> bool:
@@ -91,56 +113,145 @@ def _parses(text: str) -> bool:
     return True
 
 
-def _lines(text: str, name: str, limits: Limits) -> tuple[list[str], list[Any]]:
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if len(lines) > limits.max_rows:
-        raise too_many_rows(limits.max_rows, len(lines))
-    places: list[str] = []
-    values: list[Any] = []
-    mistakes: list[Mistake] = []
-    for number, line in lines:
+def _lines(file: TextFile, limits: Limits) -> Iterator[Entry | Mistake]:
+    cut: Mistake | None = None  # the last line may be cut off; which is the last shows only at the next
+    for number, line in enumerate(file.lines(), 1):
+        if not line.strip():
+            continue
+        if cut:
+            yield cut
+            cut = None
         place = f"line {number}"
         try:
             value = DECODER.decode(line)
         except json.JSONDecodeError as error:
-            last = number == lines[-1][0]
-            mistakes.append(Mistake(f"{place}, character {error.pos + 1}", _syntax(error, last)))
+            where = f"{place}, character {error.pos + 1}"
+            wrong = Mistake(where, _syntax(error))
+            if _reaches_end(error):
+                cut = wrong
+            else:
+                yield wrong
             continue
         except RecursionError:
             value = Unreadable(DEEP)
-        wrong = _row_mistake(place, value, limits)
-        if wrong:
-            mistakes.append(wrong)
-        places.append(place)
-        values.append(value)
-    if mistakes:
-        raise mistakes_error(name, mistakes)
-    return places, values
+        yield _entry(place, value, limits)
+    if cut:
+        yield replace(cut, text=cut.text + CUT)
 
 
-def _document(text: str, name: str, limits: Limits) -> list[Any]:
+def _items(file: TextFile, limits: Limits) -> Iterator[Entry | Mistake]:
+    """The rows of one list, each as soon as it is whole."""
+    for number, value in enumerate(_values(file), 1):
+        yield value if isinstance(value, Mistake) else _entry(f"row {number}", value, limits)
+
+
+def _values(file: TextFile) -> Iterator[Any]:
+    """The values of a list, or a fatal Mistake where it is broken."""
+    with file.open() as source:
+        window = _Window(source)
+        window.pass_over("[")
+        if window.peek() == "]":
+            window.pass_over("]")
+        else:
+            more = True
+            while more:
+                try:
+                    yield window.value()
+                    more = window.pass_over(",]") == ","
+                except json.JSONDecodeError as error:
+                    yield window.mistake(error)
+                    return
+                except RecursionError:
+                    yield Mistake(window.place(0), DEEP, fatal=True)
+                    return
+        if window.peek():
+            yield Mistake(window.place(0), PLAIN["Extra data"], fatal=True)
+
+
+class _Window:
+    """A piece of a JSON text that moves on, with the place of its beginning."""
+
+    def __init__(self, source: TextIO):
+        self._source = source
+        self._text, self._at, self._line, self._column = "", 0, 1, 1
+
+    def _more(self, size: int) -> bool:
+        """Drops what is behind and reads on; False at the end."""
+        behind = self._text[: self._at]
+        breaks = behind.count("\n")
+        self._column = len(behind) - behind.rfind("\n") if breaks else self._column + len(behind)
+        self._line += breaks
+        piece = self._source.read(size)
+        self._text, self._at = self._text[self._at :] + piece, 0
+        return bool(piece)
+
+    def peek(self) -> str:
+        """The next character that is no white space, "" at the end."""
+        while True:
+            rest = SPACE.match(self._text, self._at)
+            assert rest is not None  # noqa: S101 - the pattern matches nothing too
+            self._at = rest.end()
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more(PIECE):
+                return ""
+
+    def pass_over(self, wanted: str) -> str:
+        """The next character, which must be one of `wanted`. Raises JSONDecodeError."""
+        char = self.peek()
+        if char == "" or char not in wanted:
+            raise json.JSONDecodeError("Expecting ',' delimiter", self._text, self._at)
+        self._at += 1
+        return char
+
+    def value(self) -> Any:
+        """The next value. Raises JSONDecodeError where it is broken, or longer than a row may be."""
+        self.peek()
+        size = PIECE
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                ahead = error.pos - self._at
+                if len(self._text) - self._at > LONGEST_ROW or not self._more(size):
+                    raise json.JSONDecodeError(error.msg, self._text, self._at + ahead) from error
+                size *= 2  # a long row is parsed again only a few times
+                continue
+            length = end - self._at
+            # A number may go on in the next piece.
+            if end < len(self._text) or not self._more(size):
+                self._at += length
+                return value
+
+    def place(self, ahead: int) -> str:
+        seen = self._text[: self._at + ahead]
+        breaks = seen.count("\n")
+        column = len(seen) - seen.rfind("\n") if breaks else self._column + len(seen)
+        return f"line {self._line + breaks}, character {column}"
+
+    def mistake(self, error: json.JSONDecodeError) -> Mistake:
+        cut = CUT if _reaches_end(error) and not self._source.read(1) else ""
+        return Mistake(self.place(error.pos - self._at), _syntax(error) + cut, fatal=True)
+
+
+def read_document(text: str, name: str) -> Any:
     try:
-        value = DECODER.decode(text)
+        return DECODER.decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, character {error.colno}"
-        raise mistakes_error(name, [Mistake(place, _syntax(error, last=True))]) from error
+        text = _syntax(error) + (CUT if _reaches_end(error) else "")
+        raise mistakes_error(name, [Mistake(place, text, fatal=True)]) from error
     except RecursionError as error:
         raise DataError(f"We could not read {name}: {DEEP}. {EXPECTED}") from error
-    rows = _rows_of(value, name)
-    if not rows:
-        raise DataError(f"{name} holds an empty list. {EXPECTED}")
-    if len(rows) > limits.max_rows:
-        raise too_many_rows(limits.max_rows, len(rows))
-    mistakes = [m for i, row in enumerate(rows, 1) if (m := _row_mistake(f"row {i}", row, limits))]
-    if mistakes:
-        raise mistakes_error(name, mistakes)
-    return rows
 
 
-def _syntax(error: json.JSONDecodeError, last: bool) -> str:
-    cut = error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
-    plain = PLAIN.get(error.msg, error.msg)
-    return f"{plain}; the file may be cut off here" if cut and last else plain
+def _syntax(error: json.JSONDecodeError) -> str:
+    return PLAIN.get(error.msg, error.msg)
+
+
+def _reaches_end(error: json.JSONDecodeError) -> bool:
+    """Whether the text ends where the mistake was found, as it does when a file was cut off."""
+    return error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated")
 
 
 def _rows_of(value: Any, name: str) -> list[Any]:
@@ -148,7 +259,7 @@ def _rows_of(value: Any, name: str) -> list[Any]:
     if isinstance(value, Unreadable):
         raise DataError(f"We could not read {name}: {value.text}. {EXPECTED}")
     if isinstance(value, list):
-        one_conversation = bool(value) and all(isinstance(v, dict) and {"role", "content"} <= v.keys() for v in value)
+        one_conversation = bool(value) and all(isinstance(v, dict) and _is_one_conversation(v) for v in value)
         return [value] if one_conversation else value
     if not isinstance(value, dict):
         raise DataError(f"{name} holds nothing but {_called(value)}. {EXPECTED}")
@@ -159,15 +270,27 @@ def _rows_of(value: Any, name: str) -> list[Any]:
     raise DataError(f"{name} holds one object and no list of rows. {EXPECTED}")
 
 
-def _table(name: str, kind: str, places: list[str], values: list[Any], limits: Limits) -> Table:
-    """A bare list of messages becomes a row with one column, `messages`."""
-    rows = [value if isinstance(value, dict) else {"messages": value} for value in values]
-    columns = tuple(dict.fromkeys(column for row in rows for column in row))
+def _table(name: str, kind: str, entries: Callable[[], Iterator[Entry | Mistake]], limits: Limits) -> Table:
+    """The columns are those of the first rows. A bare list of messages becomes a row with one column, `messages`."""
+    first = list(islice(entries(), SAMPLE_ROWS))
+    good = [entry for entry in first if isinstance(entry, Entry)]
+    if first and not good:
+        raise mistakes_error(name, [entry for entry in first if isinstance(entry, Mistake)])
+    columns = tuple(dict.fromkeys(column for entry in good for column in entry.values))
     if len(columns) > limits.max_columns:
         raise DataError(f"{name} has {len(columns):,} different names; up to {limits.max_columns:,} are read. Leave some out and upload it again.")
     if not columns:
         raise DataError(f"{name} holds only empty objects. {EXPECTED}")
-    return Table(name, columns, tuple(rows), tuple(places), kind)
+    return Table(name, columns, entries, kind)
+
+
+def _entry(place: str, row: Any, limits: Limits) -> Entry | Mistake:
+    return _row_mistake(place, row, limits) or Entry(place, row if isinstance(row, dict) else {"messages": row})
+
+
+def _is_one_conversation(value: Mapping[str, Any]) -> bool:
+    """A file may be a single conversation: a list of messages."""
+    return {"role", "content"} <= value.keys()
 
 
 def _row_mistake(place: str, row: Any, limits: Limits) -> Mistake | None:

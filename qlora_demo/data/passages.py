@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
-from qlora_demo.data.table import Limits, Table
-from qlora_demo.data.wording import too_many_rows
-from qlora_demo.errors import DataError
+from qlora_demo.data.decoding import TextFile
+from qlora_demo.data.table import Entry, Table
+from qlora_demo.data.wording import Mistake
 
-TEXT_SUFFIXES = ("txt", "md", "markdown", "text")
+PASTED = "Pasted text"
+"""What text from the paste box is called; having no suffix, it is told from a table as a text file is."""
+TEXT_SUFFIXES = ("txt", "md", "markdown", "text", PASTED.lower())
 COLUMN = "text"
 SHORT, LONG = 120, 3000
 """Characters: what is shorter (a heading, a line of speech) goes with what follows; what is longer is cut at the end of a sentence."""
@@ -28,23 +31,23 @@ def is_prose(text: str, suffix: str) -> bool:
     return not (len(lines) > 1 and any(len(found) == 1 and found != {0} for found in widths))
 
 
-def read_passages(text: str, name: str, limits: Limits) -> Table:
-    """One row a passage, with the line on which it begins. Raises DataError."""
-    passages = [(line, piece) for line, whole in _joined(_paragraphs(text)) for piece in _pieces(whole)]
-    if not passages:
-        raise DataError(f"{name} is empty. Upload a text with some paragraphs.")
-    if len(passages) > limits.max_rows:
-        raise too_many_rows(limits.max_rows, len(passages))
-    rows = tuple({COLUMN: passage} for _, passage in passages)
+def read_passages(file: TextFile, name: str) -> Table:
+    """One row a passage, with the line on which it begins."""
+
+    def entries() -> Iterator[Entry | Mistake]:
+        for line, whole in _joined(_paragraphs(file.lines())):
+            for piece in _pieces(whole):
+                yield Entry(f"line {line}", {COLUMN: piece})
+
     note = "This is plain text: it was cut into passages at its paragraphs, and the model learns to go on from any place in them."
-    return Table(name, (COLUMN,), rows, tuple(f"line {line}" for line, _ in passages), "text", (note,))
+    return Table(name, (COLUMN,), entries, "text", (note,))
 
 
-def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
+def _paragraphs(text: Iterable[str]) -> Iterator[tuple[int, str]]:
     """(first line, paragraph) between empty lines; the lines of one that was wrapped by hand are kept as they are."""
     lines: list[str] = []
     began = 1
-    for number, line in enumerate([*text.splitlines(), ""], start=1):
+    for number, line in enumerate(chain(text, [""]), start=1):
         if line.strip():
             began = began if lines else number
             lines.append(line.rstrip())

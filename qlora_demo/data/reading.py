@@ -1,57 +1,72 @@
-"""From an uploaded file to a table: opens it safely, decodes it, and reads it as what its content is."""
+"""From a file to a table: reads it as what its content is, whatever it is called."""
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
+from dataclasses import replace
 from pathlib import Path
 
-from qlora_demo.data.decoding import decode
+from qlora_demo.data.archive import Inside, look_inside, read_members
+from qlora_demo.data.choices import Choices
+from qlora_demo.data.decoding import TextFile, decode, decode_bytes
 from qlora_demo.data.delimited import read_delimited
-from qlora_demo.data.json_rows import read_json_text
+from qlora_demo.data.exports.find import read_json_export, read_text_export
+from qlora_demo.data.json_rows import read_document, read_json_text
+from qlora_demo.data.parquet import read_parquet
 from qlora_demo.data.passages import is_prose, read_passages
 from qlora_demo.data.table import Limits, Table
-from qlora_demo.data.wording import megabytes, shown_name
+from qlora_demo.data.wording import shown_name
+from qlora_demo.data.workbook import read_workbook
 from qlora_demo.errors import DataError
-from qlora_demo.systems import open_file
 
 JSON_SUFFIXES = ("json", "jsonl", "ndjson")
 JSON_START = re.compile(r'\s*(\{\s*"|\[\s*[\[{])')
 """No table of ours begins like this, so that JSON under any other name is read as JSON."""
+ZIP, PARQUET = b"PK\x03\x04", b"PAR1"
 
 
-def read_table(path: Path, display_name: str, limits: Limits) -> Table:
-    """`display_name` is what the person calls the file: it gives the suffix and stands in sentences, and is never opened. Raises DataError."""
+def read_table(path: Path, display_name: str, choices: Choices, limits: Limits) -> Table:
+    """`path` is a regular file of ours that stays as it is: it is read several times. `display_name` is what the person calls it: it gives the
+    suffix and stands in sentences, and is never opened. Raises DataError."""
     name = shown_name(display_name)
     suffix = display_name.rpartition(".")[2].strip().lower()
-    text, notes = decode(_read_bytes(path, name, limits), name, suffix)
-    if suffix in JSON_SUFFIXES or JSON_START.match(text):
-        table = read_json_text(text, name, suffix, limits)
-    elif is_prose(text, suffix):
-        table = read_passages(text, name, limits)
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == PARQUET:
+        return read_parquet(path, name, limits)
+    if start == ZIP:
+        inside = look_inside(path, name, limits)
+        if inside.kind == "workbook":
+            return read_workbook(path, name, choices.sheet, limits)
+        return _read_export(path, name, inside, choices.speaker, limits)
+    return _read_text(path, name, suffix, choices.speaker, limits)
+
+
+def _read_text(path: Path, name: str, suffix: str, speaker: str, limits: Limits) -> Table:
+    file = decode(path, name, suffix)
+    head = file.head()
+    if suffix in JSON_SUFFIXES or JSON_START.match(head):
+        table = read_json_text(file, name, suffix, limits, speaker)
     else:
-        table = read_delimited(text, name, suffix, limits)
-    return Table(table.name, table.columns, table.rows, table.positions, table.kind, (*notes, *table.notes))
+        table = read_text_export(file.lines, name, speaker) or _read_plain(file, head, name, suffix, limits)
+    return replace(table, notes=(*file.notes, *table.notes))
 
 
-def _read_bytes(path: Path, name: str, limits: Limits) -> bytes:
-    """A regular file's bytes. A link, a folder or a named pipe is refused; the checks are on the file that was opened."""
-    try:
-        descriptor = open_file(path)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DataError(f"{name} is a link to another file. Give the file itself.") from error
-        raise DataError(f"{name} cannot be opened ({error.strerror}). Upload it again.") from error
-    try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise DataError(f"{name} is not a file. Upload a table, JSON, or text.")
-        if about.st_size > limits.max_bytes:
-            size, most = megabytes(about.st_size), megabytes(limits.max_bytes)
-            raise DataError(f"{name} has {size}; up to {most} are read. Upload a smaller file.")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limits.max_bytes)
-    finally:
-        os.close(descriptor)
+def _read_plain(file: TextFile, head: str, name: str, suffix: str, limits: Limits) -> Table:
+    return read_passages(file, name) if is_prose(head, suffix) else read_delimited(file, name, suffix, limits)
+
+
+def _read_export(path: Path, name: str, inside: Inside, speaker: str, limits: Limits) -> Table:
+    """A chat export in a ZIP file. One in several JSON files is a list in each."""
+    members = read_members(path, inside, name, limits)
+    if all(member.endswith(".txt") for member, _ in members):
+        unpacked = path.with_name("unpacked")
+        unpacked.write_bytes(b"\n".join(content for _, content in members))
+        table = read_text_export(decode(unpacked, name, "txt").lines, name, speaker)
+    else:
+        documents = [read_document(decode_bytes(content, name), name) for _, content in members]
+        whole = documents[0] if len(documents) == 1 else [chat for document in documents if isinstance(document, list) for chat in document]
+        table = read_json_export(whole, name, speaker)
+    if table is None:
+        raise DataError(f"{name} looks like a chat export, but no chat was found in it. Unpack it and upload the file inside.")
+    return table

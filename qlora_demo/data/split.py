@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
-from qlora_demo.data.conversation import Conversation, Row
+import numpy as np
 
 FEWEST_ROWS = 20
 """With fewer rows, each is worth more for learning than a test on two or three would tell."""
@@ -20,47 +20,50 @@ def default_held_out(rows_count: int, kind: str) -> int:
     return min(10, max(5, rows_count // 10))
 
 
-def split(rows: Sequence[Row], held_out: int, seed: int) -> tuple[list[int], list[int]]:
-    """(indices to learn from, indices set aside), each ascending; at most `held_out` are set aside, none of fewer than 20 rows.
+def split(groups: Sequence[int], labels: Sequence[int], held_out: int, seed: int) -> tuple[list[int], list[int]]:
+    """(rows to learn from, rows set aside), each ascending; at most `held_out` are set aside, none of fewer than 20 rows.
 
-    Rows that teach the same are never on both sides. Each label keeps its share on both, and always one row to learn from.
+    `groups` and `labels` have a number for each row. Rows of one group are never on both sides. Each label keeps its share on both sides, and at
+    least one row to learn from; where nothing is labelled, all labels are equal.
     """
-    if len(rows) < FEWEST_ROWS or held_out <= 0:
-        return list(range(len(rows))), []
-    strata = _strata(rows)
+    if len(groups) < FEWEST_ROWS or held_out <= 0:
+        return list(range(len(groups))), []
+    labels = np.asarray(labels, np.int64)
+    _, first, group_of, sizes = np.unique(np.asarray(groups, np.int64), return_index=True, return_inverse=True, return_counts=True)
+    members = np.argsort(group_of, kind="stable")
+    begins = np.cumsum(sizes) - sizes
+    strata = labels[first]
+    left = Counter(dict(zip(*(found.tolist() for found in np.unique(labels, return_counts=True)), strict=True)))
+    # RandomState, since its numbers are promised to stay the same in every release of numpy.
+    order = np.random.RandomState(seed % 2**32).permutation(len(sizes))
     chosen: list[int] = []
-    rng = random.Random(seed)  # noqa: S311 - shuffles rows, keeps no secret
-    for label, share in _shares({label: sum(map(len, groups)) for label, groups in strata.items()}, held_out).items():
-        groups = strata[label]
-        rng.shuffle(groups)
-        # The last group stays to learn from. One that is too big for what is left of the share is passed over.
-        for group in groups[:-1]:
-            if len(group) <= share:
-                chosen += group
-                share -= len(group)
-    aside = set(chosen)
-    return [i for i in range(len(rows)) if i not in aside], sorted(chosen)
+    for label, share in _shares(strata, sizes, held_out).items():
+        for group in order[strata[order] == label].tolist():
+            if share == 0:
+                break
+            # A group that is too big for what is left of the share is passed over.
+            size = int(sizes[group])
+            if size > share:
+                continue
+            rows = members[begins[group] : begins[group] + size]
+            taken = Counter(labels[rows].tolist())
+            if all(count < left[one] for one, count in taken.items()):
+                left -= taken
+                chosen += rows.tolist()
+                share -= size
+    learned = np.ones(len(labels), bool)
+    learned[chosen] = False
+    return np.flatnonzero(learned).tolist(), sorted(chosen)
 
 
-def _strata(rows: Sequence[Row]) -> dict[str, list[list[int]]]:
-    """label -> groups of rows that teach the same; one stratum where nothing is labelled."""
-    groups: dict[tuple, list[int]] = {}
-    for i, row in enumerate(rows):
-        groups.setdefault(row.key(), []).append(i)
-    strata: dict[str, list[list[int]]] = {}
-    for group in groups.values():
-        first = rows[group[0]]
-        label = first.label or "" if isinstance(first, Conversation) else ""
-        strata.setdefault(label, []).append(group)
-    return strata
-
-
-def _shares(sizes: Mapping[str, int], total: int) -> dict[str, int]:
-    """`total` divided in proportion to the sizes; what rounding leaves goes to the largest remainders."""
-    everything = sum(sizes.values())
+def _shares(strata: np.ndarray, sizes: np.ndarray, total: int) -> dict[int, int]:
+    """`total` divided over the strata in proportion to their rows; what rounding leaves goes to the largest remainders."""
+    found, stratum = np.unique(strata, return_inverse=True)
+    rows = dict(zip(found.tolist(), np.bincount(stratum, weights=sizes).astype(int).tolist(), strict=True))
+    everything = sum(rows.values())
     total = min(total, everything)
-    shares = {label: total * size // everything for label, size in sizes.items()}
-    by_remainder = sorted(sizes, key=lambda label: -(total * sizes[label] % everything))
+    shares = {label: total * size // everything for label, size in rows.items()}
+    by_remainder = sorted(rows, key=lambda label: -(total * rows[label] % everything))
     for label in by_remainder[: total - sum(shares.values())]:
         shares[label] += 1
     return shares

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qlora_demo.errors import DataError
+from qlora_demo.errors import DataError, WayOut
 
 SHOWN_MISTAKES = 6
 SHOWN_COLUMNS = 12
@@ -15,11 +15,13 @@ SHOWN_COLUMNS = 12
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`place` is "line 3" or "row 3, message 2"; `verb` joins it to `text` where the mistake stands alone ("line 3 has 5 values")."""
+    """`place` is "line 3" or "row 3, message 2"; `verb` joins it to `text` where the mistake stands alone ("line 3 has 5 values"). After a `fatal`
+    one, what follows in the file cannot be read."""
 
     place: str
     text: str
     verb: str = ""
+    fatal: bool = False
 
     def alone(self) -> str:
         return f"{self.place} {self.verb} {self.text}" if self.verb else f"{self.place}: {self.text}"
@@ -32,19 +34,25 @@ class Mistake:
         return self.place.partition(",")[0]
 
 
-def mistakes_error(name: str, mistakes: Sequence[Mistake]) -> DataError:
-    """One error that tells of all mistakes: the first six in full, the rest as a number."""
-    if len(mistakes) == 1:
+def mistakes_error(name: str, mistakes: Sequence[Mistake], count: int = 0) -> DataError:
+    """One error that tells of all mistakes: the first six in full, the rest as a number. `count` is how many there are where more were found than
+    are given. A button leaves them out."""
+    count = max(count, len(mistakes))
+    noun = "lines" if mistakes[0].place.startswith("line") else "rows"
+    label = f"Leave {mistakes[0].where()} out" if count == 1 else f"Leave these {count:,} {noun} out"
+    ways_out = () if any(m.fatal for m in mistakes) else (WayOut(label, {"leave_out_broken": True}),)
+    if count == 1:
         only = mistakes[0]
-        return DataError(f"We could not read {name}: {only.alone()}. Fix {only.where()} and upload it again.")
-    sentences = [f"{name} has {len(mistakes):,} mistakes.", *(m.listed() for m in mistakes[:SHOWN_MISTAKES])]
-    if len(mistakes) > SHOWN_MISTAKES:
-        sentences.append(f"And {len(mistakes) - SHOWN_MISTAKES:,} more.")
-    return DataError(" ".join([*sentences, "Fix them and upload it again."]))
+        return DataError(f"We could not read {name}: {only.alone()}. Fix {only.where()} and upload it again.", ways_out)
+    sentences = [f"{name} has {count:,} mistakes.", *(m.listed() for m in mistakes[:SHOWN_MISTAKES])]
+    if count > SHOWN_MISTAKES:
+        sentences.append(f"And {count - SHOWN_MISTAKES:,} more.")
+    return DataError(" ".join([*sentences, "Fix them and upload it again."]), ways_out)
 
 
 def too_many_rows(limit: int, found: int) -> DataError:
-    return DataError(f"This demo takes up to {limit:,} rows; yours has {found:,}. Upload a shorter file.")
+    way_out = WayOut(f"Use the first {limit:,}", {"first_rows": limit})
+    return DataError(f"This demo takes up to {limit:,} rows; yours has {found:,}. Upload a shorter file.", (way_out,))
 
 
 def counted(number: int, noun: str) -> str:

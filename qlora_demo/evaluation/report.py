@@ -26,7 +26,7 @@ class Losses:
 
 def held_out_losses(pair: Pair, renderer: Renderer, rows: Sequence[Row], max_length: int, micro_batch_size: int) -> Losses | None:
     """Both on the same rows; None where nothing of them can be scored."""
-    rendered = [r for i, row in enumerate(rows) for r in renderer.render(row, max_length, i)]
+    rendered = list(renderer.render_all(rows, max_length))
     if not rendered:
         return None
     return Losses(*pair.losses(rendered, renderer.tokenizer.pad_token_id, micro_batch_size))

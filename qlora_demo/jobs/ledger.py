@@ -145,6 +145,11 @@ class Ledger:
             row = db.execute("SELECT owner FROM datasets WHERE id=?", (dataset_id,)).fetchone()
         return row["owner"] if row else None
 
+    def datasets(self, owner: str) -> list[str]:
+        """The ids of all data sets of this owner."""
+        with self._connect() as db:
+            return [row["id"] for row in db.execute("SELECT id FROM datasets WHERE owner=? ORDER BY created", (owner,))]
+
     def remove_dataset(self, dataset_id: str) -> None:
         with self._connect() as db:
             db.execute("DELETE FROM datasets WHERE id=?", (dataset_id,))

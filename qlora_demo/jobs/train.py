@@ -118,7 +118,7 @@ def _prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str]) ->
     print(f"{base.id}: training in {precision.reason}", flush=True)
     renderer = Renderer(load_tokenizer(folder), base.template_options, recipe.system_prompt)
     learn, held_out = read_rows(run.train_jsonl), read_rows(run.held_out_jsonl)
-    rows = [r for i, row in enumerate(learn) for r in renderer.render(row, recipe.max_length, i)]
+    rows = list(renderer.render_all(learn, recipe.max_length))
     if not rows:
         raise DataError("Nothing is left to learn: every answer lies beyond the longest row. Raise max_length or shorten the questions.")
     model = load_base(folder, recipe.method, precision, device)
@@ -134,7 +134,7 @@ def _prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str]) ->
 
 def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Callable[[], str]) -> Watch:
     recipe, tokenizer = prepared.recipe, prepared.renderer.tokenizer
-    held_out = [r for i, row in enumerate(prepared.held_out) for r in prepared.renderer.render(row, recipe.max_length, i)]
+    held_out = list(prepared.renderer.render_all(prepared.held_out, recipe.max_length))
     model = causal_model(prepared.model)
     step_tokens = [sum(len(prepared.rows[i].input_ids) for i in step) for step in prepared.steps]
     trainable = sum(p.numel() for p in prepared.model.parameters() if p.requires_grad)

@@ -1,93 +1,87 @@
-"""Tab 1, Data: choose an example or a file, see what was understood."""
+"""Tab 1, Data: choose an example or bring your own, see what was understood and what was found."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import gradio as gr
 
 from qlora_demo.data.dataset import PreparedDataset
-from qlora_demo.examples import EXAMPLES
+from qlora_demo.errors import DataError
 from qlora_demo.studio import LOCAL, Studio
-from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import heading, shown, text
-from qlora_demo.ui.shell import Shell
-from qlora_demo.ui.views_data import chat_messages, counts, goal, noun, numbers, position, questions_and_answers, remarks, title
+from qlora_demo.ui import data_choosing, data_findings, data_seen, data_source
+from qlora_demo.ui.data_attempt import Attempt
+from qlora_demo.ui.guard import Updates
+from qlora_demo.ui.parts import alert, button, shown, text
+from qlora_demo.ui.views_data import chat_messages, counts, goal, noun, position, questions_and_answers, title
+from qlora_demo.ui.views_findings import finding_text
 
 EMPTY = "<p>Nothing chosen yet.</p><p class='qd-small'>Pick an example: in a few minutes you can chat with a model of your own.</p>"
+WAYS_OUT = 2
+NO_TEST, TEST = "Use every row (no test)", "Set some aside for a test"
 
 
 @dataclass(frozen=True)
 class DataTab:
-    """`upload` is the path of the file that was read, for reading it again with other columns; "" after a reload."""
+    """`asked` is what could not be read, for trying it again; `index` is the row that is shown."""
 
-    examples: tuple[gr.Button, ...]
-    file: gr.File
+    sources: data_source.Sources
     problem: gr.HTML
-    empty: gr.HTML
-    chosen: gr.Column
+    ways_row: gr.Row
+    ways_out: tuple[gr.Button, ...]
+    head: gr.Row
     title: gr.HTML
     start_over: gr.Button
-    columns: gr.Row
-    question_column: gr.Dropdown
-    answer_column: gr.Dropdown
-    swap: gr.Button
+    choosing: data_choosing.Choosing
+    empty: gr.HTML
+    chosen: gr.Column
     preview: gr.Chatbot
     previous: gr.Button
     position: gr.HTML
     next: gr.Button
     counts: gr.HTML
-    remarks: gr.HTML
+    every_row: gr.Button
+    language_row: gr.Row
+    language: gr.HTML
+    other_model: gr.Button
+    findings: data_findings.Findings
     aside: gr.Accordion
     aside_rows: gr.HTML
     to_training: gr.Button
-    numbers: gr.Accordion
-    numbers_table: gr.HTML
+    seen: data_seen.Seen
     index: gr.State
-    upload: gr.State
+    asked: gr.State
 
     def outputs(self) -> list:
-        """Everything that `draw` may set."""
-        shown_parts = [self.problem, self.empty, self.chosen, self.title, self.columns, self.question_column, self.answer_column]
-        preview = [self.preview, self.position, self.counts, self.remarks, self.aside, self.aside_rows]
-        return [*shown_parts, *preview, self.to_training, self.numbers, self.numbers_table, self.index]
+        """Everything that `draw` and `refused` may set."""
+        above = [self.problem, self.ways_row, *self.ways_out, self.head, self.title, self.empty, self.chosen, self.sources.delete]
+        preview = [self.preview, self.position, self.counts, self.every_row, self.aside, self.aside_rows, self.to_training, self.index, self.asked]
+        preview += [self.language_row, self.language]
+        return [*above, *preview, *self.choosing.outputs(), *self.findings.outputs(), *self.seen.outputs()]
 
 
 def build(studio: Studio) -> DataTab:
-    parts: dict = {"index": gr.State(0), "upload": gr.State("")}
+    parts: dict = {"index": gr.State(0), "asked": gr.State(Attempt())}
     with gr.Row():
         with gr.Column(scale=5, min_width=300):
-            parts |= _source(studio)
+            parts["sources"] = data_source.build(studio)
         with gr.Column(scale=7, min_width=320, elem_id="data-result"):
             parts["problem"] = text("", visible=False, elem_id="data-problem")
+            with gr.Row(visible=False, elem_classes=["qd-line", "qd-ways"]) as parts["ways_row"]:
+                ways = [gr.Button("", size="sm", scale=0, min_width=160, visible=False, elem_id=f"way-out-{i}") for i in range(WAYS_OUT)]
+                parts["ways_out"] = tuple(ways)
+            with gr.Row(visible=False, elem_classes="qd-line") as parts["head"]:
+                parts["title"] = text("", elem_id="data-title")
+                parts["start_over"] = gr.Button("Start over", size="sm", scale=0, min_width=120, elem_id="start-over")
+            parts["choosing"] = data_choosing.build()
             parts["empty"] = text(EMPTY, elem_id="data-empty", elem_classes="qd-empty")
             with gr.Column(visible=False, elem_id="data-chosen") as parts["chosen"]:
                 parts |= _understood()
     return DataTab(**parts)
 
 
-def _source(studio: Studio) -> dict:
-    text(heading("What should it learn?"))
-    with gr.Row(elem_classes="qd-cards"):
-        examples = [gr.Button(f"{e.title}\n{e.text}", elem_id=f"example-{e.id}", elem_classes="qd-card") for e in EXAMPLES]
-    text(heading("Or use your own", 3))
-    file = gr.File(label="Your file", elem_id="upload", height=190)
-    limit = f"CSV, TSV, JSON, JSON lines or plain text; up to {studio.settings.max_upload_mb:,} MB and {studio.settings.max_rows:,} rows."
-    place = "It goes to this server only." if studio.settings.shared() else "It stays on this machine."
-    text(f'<p class="qd-small">{limit} {place}</p>')
-    return {"examples": tuple(examples), "file": file}
-
-
 def _understood() -> dict:
     parts: dict = {}
-    with gr.Row(elem_classes="qd-line"):
-        parts["title"] = text("", elem_id="data-title")
-        parts["start_over"] = gr.Button("Start over", size="sm", scale=0, min_width=120, elem_id="start-over")
-    with gr.Row(visible=False, elem_classes="qd-line") as parts["columns"]:
-        parts["question_column"] = gr.Dropdown([], label="People ask", min_width=140, elem_id="question-column")
-        parts["answer_column"] = gr.Dropdown([], label="It answers", min_width=140, elem_id="answer-column")
-        parts["swap"] = gr.Button("Swap", size="sm", scale=0, min_width=88, elem_id="swap-columns")
     parts["preview"] = gr.Chatbot(
         label="One conversation", show_label=False, height=300, render_markdown=False, latex_delimiters=[], buttons=[], elem_id="data-preview"
     )
@@ -95,96 +89,72 @@ def _understood() -> dict:
         parts["previous"] = gr.Button("‹ Previous", size="sm", scale=0, min_width=100, elem_id="data-previous")
         parts["position"] = text("", elem_id="data-position")
         parts["next"] = gr.Button("Next ›", size="sm", scale=0, min_width=100, elem_id="data-next")
-    parts["counts"] = text("", elem_id="data-counts")
-    parts["remarks"] = text("", elem_id="data-remarks")
+    with gr.Row(elem_classes="qd-line"):
+        parts["counts"] = text("", elem_id="data-counts")
+        parts["every_row"] = gr.Button(NO_TEST, size="sm", scale=0, min_width=160, elem_id="use-every-row")
     with gr.Accordion("Show those set aside", open=False, elem_id="data-aside") as parts["aside"]:
         parts["aside_rows"] = text("")
+    with gr.Row(visible=False, elem_classes="qd-line") as parts["language_row"]:
+        parts["language"] = text("", elem_id="data-language")
+        parts["other_model"] = gr.Button("Choose another model", size="sm", scale=0, min_width=160, elem_id="other-model")
+    parts["findings"] = data_findings.build()
     parts["to_training"] = gr.Button("Train on these", variant="primary", elem_id="to-training")
-    with gr.Accordion("Numbers", open=False, elem_id="data-numbers") as parts["numbers"]:
-        parts["numbers_table"] = text("")
+    parts["seen"] = data_seen.build()
     return parts
 
 
 def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
     """All of the right column, from the studio alone. Raises NotFoundError."""
+    own = bool(dataset_id) and not studio.data.is_example(dataset_id)
+    fresh = {tab.problem: shown(""), tab.asked: Attempt(), **_ways_out(tab, Attempt()), tab.sources.delete: gr.update(visible=own)}
     if not dataset_id:
-        return {tab.problem: shown(""), tab.empty: gr.update(visible=True), tab.chosen: gr.update(visible=False)}
-    dataset = studio.dataset(LOCAL, dataset_id)
+        hidden = {tab.chosen: gr.update(visible=False), tab.head: gr.update(visible=False)}
+        return {**fresh, **hidden, tab.empty: gr.update(visible=True), **data_choosing.hidden(tab.choosing)}
+    dataset = studio.data.get(LOCAL, dataset_id)
     recipe = studio.recommend(LOCAL, dataset_id)
     held_out = studio.split(dataset, recipe)[1]
+    every = len(dataset.rows)
     return {
-        tab.problem: shown(""),
+        **fresh,
         tab.empty: gr.update(visible=False),
         tab.chosen: gr.update(visible=True),
+        tab.head: gr.update(visible=True),
         tab.title: title(dataset),
-        tab.columns: gr.update(visible=False),
-        **_preview(tab, dataset, 0),
+        **data_choosing.draw(tab.choosing, dataset),
+        **preview(tab, dataset, 0),
         tab.counts: f"<p>{counts(dataset, len(held_out))} {goal(dataset)}</p>",
-        tab.remarks: shown(remarks(dataset.report.warnings)),
+        tab.every_row: button(NO_TEST if dataset.choices.test else TEST, bool(held_out) or not dataset.choices.test),
+        **draw_language(tab, studio, dataset_id, recipe.model),
+        **data_findings.draw(tab.findings, dataset.report.findings),
         tab.aside: gr.update(label=f"Show the {len(held_out)} set aside", visible=bool(held_out), open=False),
         tab.aside_rows: questions_and_answers(held_out),
-        tab.to_training: f"Train on these {len(dataset.rows):,} {noun(dataset)}s",
-        tab.numbers: gr.update(open=False),
-        tab.numbers_table: numbers(dataset, None),
+        tab.to_training: f"Train on {'this' if every == 1 else 'these'} {every:,} {noun(dataset)}{'' if every == 1 else 's'}",
+        **data_seen.closed(tab.seen),
     }
 
 
-def _preview(tab: DataTab, dataset: PreparedDataset, index: int) -> Updates:
+def draw_language(tab: DataTab, studio: Studio, dataset_id: str, model_id: str) -> Updates:
+    """A remark where the data's language is not one that this base model knows."""
+    finding = studio.language_finding(studio.data.get(LOCAL, dataset_id), model_id)
+    return {tab.language_row: gr.update(visible=finding is not None), tab.language: finding_text(finding) if finding else ""}
+
+
+def preview(tab: DataTab, dataset: PreparedDataset, index: int) -> Updates:
     at = index % len(dataset.rows)
     return {tab.preview: chat_messages(dataset.rows[at]), tab.position: position(at, dataset), tab.index: at}
 
 
-def wire(tab: DataTab, shell: Shell, studio: Studio) -> list[gr.events.Dependency]:
-    """What happens inside this tab. Returns the events that set `shell.dataset_id`, for the form to follow."""
+def refused(tab: DataTab, asked: Attempt, error: DataError) -> Updates:
+    """The problem in words, buttons for what can be done about it, and the columns to choose from where none fit."""
+    told = {tab.problem: shown(alert(str(error))), tab.asked: asked, **_ways_out(tab, asked)}
+    if not error.columns:
+        return told
+    away = {tab.chosen: gr.update(visible=False), tab.head: gr.update(visible=False), tab.empty: gr.update(visible=False)}
+    return {**told, **away, **data_choosing.draw_columns(tab.choosing, error.columns)}
 
-    def adopt(dataset_id: str, upload: str) -> Updates:
-        found = {shell.dataset_id: dataset_id, tab.upload: upload, **draw(tab, studio, dataset_id)}
-        roles = studio.dataset(LOCAL, dataset_id).column_roles
-        if upload and {"user", "assistant"} <= roles.keys():
-            columns = list(studio.dataset(LOCAL, dataset_id).columns)
-            found |= {
-                tab.columns: gr.update(visible=True),
-                tab.question_column: gr.update(choices=columns, value=roles["user"]),
-                tab.answer_column: gr.update(choices=columns, value=roles["assistant"]),
-            }
-        return found
 
-    def take_example(number: int):
-        return lambda: adopt(studio.add_example(LOCAL, EXAMPLES[number].id), "")
-
-    def take_file(path: str) -> Updates:
-        return adopt(studio.add_file(LOCAL, Path(path), Path(path).name), path)
-
-    def take_columns(path: str, question: str, answer: str) -> Updates:
-        return adopt(studio.add_file(LOCAL, Path(path), Path(path).name, {"user": question, "assistant": answer}), path)
-
-    def forget() -> Updates:
-        return {shell.dataset_id: "", tab.upload: "", **draw(tab, studio, "")}
-
-    def step(by: int):
-        return lambda dataset_id, index: _preview(tab, studio.dataset(LOCAL, dataset_id), index + by)
-
-    def count(dataset_id: str) -> Updates:
-        recipe = studio.recommend(LOCAL, dataset_id)
-        return {tab.numbers_table: numbers(studio.dataset(LOCAL, dataset_id), studio.count_tokens(LOCAL, dataset_id, recipe))}
-
-    outputs = [*tab.outputs(), shell.dataset_id, tab.upload]
-    private = {"api_visibility": "private"}
-    reading = {"show_progress": "minimal", "show_progress_on": [tab.empty, tab.preview], **private}
-    hidden = {"show_progress": "hidden", **private}
-    file = [tab.upload, tab.question_column, tab.answer_column]
-    swapped = [tab.upload, tab.answer_column, tab.question_column]
-    chosen = [button.click(shown_in(tab.problem, take_example(i)), None, outputs, **reading) for i, button in enumerate(tab.examples)]
-    uploaded = tab.file.upload(shown_in(tab.problem, take_file), [tab.file], outputs, **reading)
-    uploaded.then(lambda: None, None, [tab.file], **hidden)  # read or refused: the place is free for another file
-    chosen += [
-        uploaded,
-        gr.on([tab.question_column.input, tab.answer_column.input], shown_in(tab.problem, take_columns), file, outputs, **reading),
-        tab.swap.click(shown_in(tab.problem, take_columns), swapped, outputs, **reading),
-        tab.start_over.click(shown_in(tab.problem, forget), None, outputs, **hidden),
-    ]
-    for button, by in ((tab.previous, -1), (tab.next, 1)):
-        seen = [tab.problem, tab.preview, tab.position, tab.index]
-        button.click(shown_in(tab.problem, step(by)), [shell.dataset_id, tab.index], seen, **hidden)
-    tab.numbers.expand(shown_in(tab.problem, count), [shell.dataset_id], [tab.problem, tab.numbers_table], **private)
-    return chosen
+def _ways_out(tab: DataTab, asked: Attempt) -> Updates:
+    words = [way.label for way in asked.ways_out[:WAYS_OUT]]
+    words += [""] * (WAYS_OUT - len(words))
+    buttons = {part: button(label, bool(label)) for part, label in zip(tab.ways_out, words, strict=True)}
+    return {tab.ways_row: gr.update(visible=bool(asked.ways_out)), **buttons}

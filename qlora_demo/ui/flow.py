@@ -146,7 +146,7 @@ def land(page: Page, remembered: tuple[str, str, float, Chat], asked: str) -> Up
 
 def _still_there(studio: Studio, dataset_id: str) -> str:
     try:
-        return dataset_id if dataset_id and studio.dataset(LOCAL, dataset_id) else ""
+        return dataset_id if dataset_id and studio.data.get(LOCAL, dataset_id) else ""
     except NotFoundError:
         return ""
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
-from qlora_demo.ui import chat_asking, chat_tab, data_tab, flow, how_tab, models_tab, train_form, train_run
+from qlora_demo.ui import chat_asking, chat_tab, data_tab, data_wiring, flow, how_tab, models_tab, train_form, train_run
 from qlora_demo.ui.flow import Page
 from qlora_demo.ui.guard import Updates, as_message, shown_in
 from qlora_demo.ui.shell import CHAT, DATA, HOW, LIVE_REGION, MODELS, TRAIN, build_shell
@@ -49,7 +49,7 @@ def _wire_tabs(page: Page) -> None:
     """What happens inside each tab; the form follows the data."""
     studio, shell, form = page.studio, page.shell, page.form
     follow = shown_in(form.problem, lambda dataset_id: train_form.draw(form, studio, dataset_id))
-    for chosen in data_tab.wire(page.data, shell, studio):
+    for chosen in data_wiring.wire(page.data, shell, studio, form.controls["model"]):
         chosen.success(follow, [shell.dataset_id], form.outputs(), **PRIVATE)
     train_form.wire(form, shell, studio)
     train_run.wire(page.run, shell, studio)
@@ -79,7 +79,7 @@ def _wire_ways(page: Page) -> None:
 
     gr.on([form.change.click, chat.train_one.click, models.choose_data.click], to_data, None, [page.tabs], **PRIVATE)
     to_form = as_message(lambda dataset_id: flow.show_form(page, dataset_id))
-    data.to_training.click(to_form, [shell.dataset_id], every, **PRIVATE)
+    gr.on([data.to_training.click, data.other_model.click], to_form, [shell.dataset_id], every, **PRIVATE)
     form.start.click(shown_in(form.problem, start), [shell.dataset_id, form.name, *form.inputs()], every, **PRIVATE)
     run.chat.click(shown_in(run.problem, to_chat), [shell.run_id, chat.kept], every, **PRIVATE)
     again = shown_in(run.problem, lambda run_id: flow.train_again(page, run_id))

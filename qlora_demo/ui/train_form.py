@@ -89,7 +89,7 @@ def draw(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe | None
         blank = {part: "" for part in (form.model_note, form.method_note, form.forecast, form.memory, form.name)}
         inactive = gr.update(interactive=False)
         return {**blank, form.data: _data_line(""), form.change: "Go to Data", form.reason: shown(note(NO_DATA)), form.start: inactive}
-    dataset = studio.dataset(LOCAL, dataset_id)
+    dataset = studio.data.get(LOCAL, dataset_id)
     filled = recipe or studio.recommend(LOCAL, dataset_id)
     values = dict(zip(form.inputs(), write_form(filled), strict=True))
     models = gr.update(choices=model_choices(studio.models(LOCAL)), value=filled.model)
@@ -114,7 +114,7 @@ def forecast(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -
     mine = forecasts[recipe.method]
     recommended, why = studio.default_method()
     unreachable = out_of_reach(choice)
-    rows = len(studio.dataset(LOCAL, dataset_id).rows)
+    rows = len(studio.data.get(LOCAL, dataset_id).rows)
     return {
         form.model_note: model_note(choice),
         form.method_note: f'<p class="qd-small">{esc(why)}</p>',

@@ -1,26 +1,39 @@
-"""What tab 1 shows of a data set: pure functions from a PreparedDataset to texts and chat messages."""
+"""What tab 1 shows of a data set and its rows: pure functions to texts and chat messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from qlora_demo.data.conversation import Conversation, Passage, Row
-from qlora_demo.data.dataset import PreparedDataset, Warning_
+from qlora_demo.data.dataset import PreparedDataset
 from qlora_demo.ui.parts import counted, esc, literal, table
 
-OPEN_REMARKS = 3
 SHOWN_ROWS = 50
 READ_AS = {
     "messages": "chats, as lists of messages",
     "sharegpt": "chats, as lists of turns (ShareGPT)",
+    "tree": "chats, as a tree of messages with several answers (OASST)",
+    "preference": "answers that were preferred to others",
+    "kto": "answers that were marked as good or bad",
+    "translation": "texts with their translations",
     "instruction": "instructions with their answers",
     "prompt-completion": "prompts with their completions",
     "question-answer": "questions with their answers",
+    "marked-text": "texts with marks for who speaks",
     "text-label": "texts with their labels",
-    "two-columns": "two columns of text: the shorter asks, the longer answers",
+    "guess": "two columns of text, told apart by their content",
     "text": "plain text, in passages",
     "mapping": "the columns that you chose",
+    "chatgpt": "your chats with ChatGPT",
+    "claude": "your chats with Claude",
+    "whatsapp": "a WhatsApp chat",
+    "telegram": "Telegram chats",
 }
+
+
+def read_as(dataset: PreparedDataset) -> str:
+    """What the file was understood as."""
+    return READ_AS.get(dataset.format, dataset.format)
 
 
 def noun(dataset: PreparedDataset) -> str:
@@ -39,7 +52,7 @@ GOALS = {
 
 def goal(dataset: PreparedDataset) -> str:
     """What the data is good for, as it was inferred from its rows."""
-    return GOALS[dataset.goal()]
+    return GOALS[dataset.goal]
 
 
 def title(dataset: PreparedDataset) -> str:
@@ -77,28 +90,6 @@ def counts(dataset: PreparedDataset, held_out: int) -> str:
     return f"{counted(every, name)}: {every - held_out:,} to learn from, {held_out:,} set aside for testing."
 
 
-def remarks(warnings: Sequence[Warning_]) -> str:
-    """What the reading found: three open, the rest folded. The rows that a remark is about unfold."""
-    if not warnings:
-        return ""
-    lines = [_remark(w) for w in warnings]
-    shown = "".join(lines[:OPEN_REMARKS])
-    rest = lines[OPEN_REMARKS:]
-    if rest:
-        more = f"{len(rest)} more remark{'' if len(rest) == 1 else 's'}"
-        shown += f"<li><details><summary>{more}</summary><ul class='qd-remarks'>{''.join(rest)}</ul></details></li>"
-    return f'<ul class="qd-remarks">{shown}</ul>'
-
-
-def _remark(warning: Warning_) -> str:
-    text = f'<span class="qd-mark">Note</span> {esc(warning.message)}'
-    if not warning.rows:
-        return f"<li>{text}</li>"
-    places = ", ".join(str(row) for row in warning.rows[:SHOWN_ROWS])
-    more = f" and {len(warning.rows) - SHOWN_ROWS:,} more" if len(warning.rows) > SHOWN_ROWS else ""
-    return f"<li>{text} <details><summary>Show</summary>{esc(places + more)}</details></li>"
-
-
 def questions_and_answers(rows: Sequence[Row]) -> str:
     """The first rows as a table of the last question and its answer."""
     first = rows[:SHOWN_ROWS]
@@ -106,22 +97,3 @@ def questions_and_answers(rows: Sequence[Row]) -> str:
         return table(("Passage",), [(row.text,) for row in first if isinstance(row, Passage)])
     cells = [(row.question(), row.answer()) for row in first if isinstance(row, Conversation)]
     return table(("Question", "Answer"), [*cells]) if cells else ""
-
-
-def numbers(dataset: PreparedDataset, tokens: dict[str, int] | None) -> str:
-    """Counts for who wants them; `tokens` as studio.count_tokens gives them, None before they are counted."""
-    report = dataset.report
-    rows: list[tuple[object, ...]] = [
-        ("Rows in the file", f"{report.rows_read:,}"),
-        ("Kept", f"{report.kept:,}"),
-        ("Left out", f"{len(report.dropped):,}"),
-        ("Read as", READ_AS.get(dataset.format, dataset.format)),
-    ]
-    if tokens:
-        rows += [
-            ("Words or word pieces (tokens)", f"{tokens['total']:,}"),
-            ("Of those, learned", f"{tokens['trained']:,}"),
-            ("In the longest row", f"{tokens['longest']:,}"),
-            ("Rows cut because they are too long", f"{tokens['cut']:,}"),
-        ]
-    return table(("", ""), rows)

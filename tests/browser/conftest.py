@@ -8,11 +8,14 @@ from pathlib import Path
 
 import chromium
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import Server
 
 from qlora_demo.run_dir import Home
 from qlora_demo.source.place import bundled_folder
+
+expect.set_options(timeout=30_000)
+"""Milliseconds: a slow machine is no failure."""
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def submit(server: Server, tmp_path: Path, epochs: float = 1.0) -> str:
     pairs = [(c.question(), c.answer()) for c in conversations(40)]
     path.write_text("question,answer\n" + "".join(f"{q},{a}\n" for q, a in pairs))
     studio = server.studio()
-    dataset = studio.add_file(LOCAL, path, "rows.csv")
+    dataset = studio.data.add_file(LOCAL, path, "rows.csv")
     recipe: Recipe = studio.recommend(LOCAL, dataset, method="lora").with_texts({"epochs": str(epochs), "evaluations": "1"})
     return studio.submit(LOCAL, dataset, recipe, "rows")
 

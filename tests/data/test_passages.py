@@ -5,28 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from data.made import made
 
 from qlora_demo.data.conversation import Passage
-from qlora_demo.data.dataset import load_dataset_folder, prepare, save_dataset
+from qlora_demo.data.dataset import PreparedDataset
 from qlora_demo.data.passages import LONG, is_prose
-from qlora_demo.data.table import Limits
 from qlora_demo.errors import DataError
 
 FIRST = "The railway was dug by hand, in four winters, and it still leaks. " * 2
 SECOND = "Its engines, of which there are three, are older than anyone who drives them. " * 2
 
 
-def read(folder: Path, text: str, name: str = "subject.txt"):
-    (folder / "upload").write_text(text, encoding="utf-8")
-    return prepare(folder / "upload", name, None, Limits())
+def read(folder: Path, text: str, name: str = "subject.txt") -> PreparedDataset:
+    return made(folder, text, name)
 
 
 def test_paragraphs_become_passages_with_their_lines(tmp_path: Path) -> None:
     found = read(tmp_path, f"A Title\n\n{FIRST}\n\n\n{SECOND}\nand so on\n")
-    assert (found.kind, found.format, found.goal()) == ("passages", "text", "subject")
+    assert (found.kind, found.format, found.goal) == ("passages", "text", "subject")
     first, second = f"A Title\n\n{FIRST.strip()}", f"{SECOND.strip()}\nand so on"
-    assert found.rows == (Passage(first, "line 1"), Passage(second, "line 6"))
-    assert found.report.warnings[-1].message.startswith("This is plain text: it was cut into passages at its paragraphs")
+    assert list(found.rows) == [Passage(first, "line 1"), Passage(second, "line 6")]
+    assert found.report.findings[-1].message.startswith("This is plain text: it was cut into passages at its paragraphs")
 
 
 def test_a_long_paragraph_is_cut_at_the_end_of_a_sentence(tmp_path: Path) -> None:
@@ -48,12 +47,6 @@ def test_a_long_paragraph_is_cut_at_the_end_of_a_sentence(tmp_path: Path) -> Non
 def test_a_table_is_told_from_a_text(text: str, prose: bool) -> None:
     assert is_prose(text, "txt") == prose
     assert not is_prose(text, "csv")
-
-
-def test_it_is_kept_as_it_was_read(tmp_path: Path) -> None:
-    found = read(tmp_path, f"{FIRST}\n\n{SECOND}\n", "notes.md")
-    save_dataset(found, tmp_path / "kept")
-    assert load_dataset_folder(tmp_path / "kept") == found
 
 
 def test_nothing_to_read_is_said(tmp_path: Path) -> None:

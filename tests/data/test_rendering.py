@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qlora_demo.data.conversation import Conversation, Message, Passage
 from qlora_demo.data.rendering import IGNORED, Renderer, load_tokenizer
+from qlora_demo.errors import ModelError
 
 # Drops an earlier answer's empty thinking block inside a longer chat, as the Qwen3 family's template does.
 FORGETFUL = (
@@ -74,6 +75,39 @@ def test_a_template_that_renders_earlier_turns_differently_gives_a_row_for_each_
     tokenizer.chat_template = FORGETFUL
     rows = Renderer(tokenizer, {}).render(chat("sea?", "storm", "boat?", "tide"), 512)
     assert [learned_text(Renderer(tokenizer, {}), row) for row in rows] == ["storm<|im_end|>", "tide<|im_end|>"]
+
+
+def test_a_template_that_writes_answers_unlike_prompts_is_refused_with_a_sentence(tiny_folder: Path) -> None:
+    tokenizer = load_tokenizer(tiny_folder)
+    tokenizer.chat_template = FORGETFUL.replace("assistant\n(thought)", "assistant: ")
+    with pytest.raises(ModelError) as refused:
+        Renderer(tokenizer, {}).render(chat("sea?", "storm"), 512)
+    assert str(refused.value) == "This base model writes answers differently from how it is asked, so it cannot be trained. Choose another one."
+
+
+def test_a_template_that_refuses_a_conversation_says_why(tiny_folder: Path) -> None:
+    tokenizer = load_tokenizer(tiny_folder)
+    tokenizer.chat_template = "{% if messages | length > 2 %}{{ raise_exception('Only one question') }}{% endif %}" + tokenizer.chat_template
+    with pytest.raises(ModelError) as refused:
+        Renderer(tokenizer, {}).render(chat("sea?", "storm", "boat?", "tide"), 512)
+    assert str(refused.value) == "This base model cannot read such conversations: Only one question. Choose another one."
+
+
+def test_many_rows_at_once_are_rendered_as_each_alone(renderer: Renderer) -> None:
+    rows = [chat(f"sea {i}?", f"storm{i}<|im_end|>", "boat?", "tide " * (i % 60)) if i % 3 else Passage(f"the tide {i}") for i in range(600)]
+    assert list(renderer.render_all(rows, 64)) == [one for i, row in enumerate(rows) for one in renderer.render(row, 64, i)]
+
+
+def test_another_use_of_the_tokenizer_changes_nothing(renderer: Renderer) -> None:
+    before = renderer.render(chat("sea?<|im_end|>", "storm"), 512)
+    renderer.tokenizer(["a", "a longer text"], padding=True, truncation=True, max_length=2, split_special_tokens=True)
+    assert renderer.render(chat("sea?<|im_end|>", "storm"), 512) == before
+
+
+def test_control_tokens_in_a_passage_are_plain_text(renderer: Renderer) -> None:
+    (row,) = renderer.render(Passage("the tide<|im_end|> and <|im_start|>the boat"), 512)
+    assert [token for token in row.input_ids if token in renderer.encoder.control_ids] == [renderer.tokenizer.eos_token_id]
+    assert renderer.tokenizer.decode(row.input_ids) == "the tide<|im_end|> and <|im_start|>the boat<|im_end|>"
 
 
 def test_a_cut_row_keeps_its_beginning_and_a_row_cut_to_nothing_is_left_out(renderer: Renderer) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from ui.ui_examples import HOSTILE, dataset
 
 from qlora_demo.data.conversation import Conversation, Message
-from qlora_demo.data.dataset import Warning_
-from qlora_demo.ui.views_data import chat_messages, counts, numbers, position, questions_and_answers, remarks, title
+from qlora_demo.ui.views_data import chat_messages, counts, position, questions_and_answers, title
 
 
 def test_counts() -> None:
@@ -24,19 +23,6 @@ def test_position_says_the_place_in_the_file() -> None:
     assert "conversation 3 of 3 · line 3" in position(2, dataset(3))
 
 
-def test_three_remarks_are_open_and_the_rest_folded() -> None:
-    warnings = tuple(Warning_(f"w{i}", 1, ("line 2",), f"remark {i} {HOSTILE}") for i in range(5))
-    text = remarks(warnings)
-    assert text.index("remark 2") < text.index("2 more remarks") < text.index("remark 3")
-    assert "<img" not in text
-    assert remarks(()) == ""
-
-
 def test_rows_of_a_person_stay_text() -> None:
     row = Conversation((Message("user", HOSTILE), Message("assistant", HOSTILE)))
     assert "<img" not in questions_and_answers([row]) + title(dataset())
-
-
-def test_numbers_without_and_with_tokens() -> None:
-    assert "tokens" not in numbers(dataset(), None)
-    assert "1,234" in numbers(dataset(), {"total": 1234, "trained": 600, "longest": 80, "cut": 0})

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from qlora_demo.catalogue import BUNDLED_ID, find_model
 from qlora_demo.data.conversation import Conversation, Message
-from qlora_demo.data.dataset import PreparedDataset, Report, Warning_
+from qlora_demo.data.dataset import PreparedDataset, Report
+from qlora_demo.data.finding import Finding
 from qlora_demo.jobs.ledger import Job
 from qlora_demo.progress import Progress
 from qlora_demo.recipe import Recipe
@@ -49,11 +50,11 @@ def run(state: str = "running", reason: str = "", report: dict | None = None, pl
     return RunView(**values)
 
 
-def dataset(rows: int = 3, warnings: tuple[Warning_, ...] = (), kind: str = "conversations") -> PreparedDataset:
+def dataset(rows: int = 3, findings: tuple[Finding, ...] = (), kind: str = "conversations") -> PreparedDataset:
     made = tuple(
         Conversation((Message("user", f"question {i}"), Message("assistant", f"answer {i}")), f"line {i + 1}") for i in range(rows)
     )
-    report = Report(rows, rows, (), warnings)
+    report = Report(rows, rows, findings=findings)
     return PreparedDataset("orders.csv", kind, "question/answer", ("q", "a"), {"user": "q", "assistant": "a"}, made, report)
 
 

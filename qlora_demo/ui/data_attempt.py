@@ -1,0 +1,45 @@
+"""Reading what a person gave, again and again with other choices: the one place where a problem with the data gets its buttons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from qlora_demo.data.choices import Choices
+from qlora_demo.errors import WayOut
+from qlora_demo.studio import LOCAL, Studio
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What was to be read: the file at `path`, `text` that was pasted, or a data set that is here already; with which choices. `ways_out` are the
+    buttons that are shown where it did not work."""
+
+    path: str = ""
+    text: str = ""
+    dataset_id: str = ""
+    choices: Choices = Choices()
+    ways_out: tuple[WayOut, ...] = ()
+
+    def pending(self) -> bool:
+        """A file or a text that has not become a data set yet."""
+        return bool(self.path or self.text)
+
+    def changed(self, change: dict[str, Any]) -> Attempt:
+        return replace(self, choices=replace(self.choices, **change), ways_out=())
+
+    def read(self, studio: Studio) -> str:
+        """Returns the data set's id. Raises DataError, NotFoundError."""
+        if self.path:
+            return studio.data.add_file(LOCAL, Path(self.path), Path(self.path).name, self.choices)
+        if self.text:
+            return studio.data.add_text(LOCAL, self.text, self.choices)
+        return studio.data.change(LOCAL, self.dataset_id, self.choices)
+
+
+def current(studio: Studio, asked: Attempt, dataset_id: str) -> Attempt:
+    """What other choices are about: the file that could not be read, else the data set that is shown. Raises NotFoundError."""
+    if asked.pending() or not dataset_id:
+        return asked
+    return Attempt(dataset_id=dataset_id, choices=studio.data.get(LOCAL, dataset_id).choices)

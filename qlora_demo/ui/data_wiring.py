@@ -1,0 +1,127 @@
+"""Tab 1: what happens at each click. Every way to data ends in an attempt to read it, and in the right column drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from qlora_demo.data.choices import Choices
+from qlora_demo.data.finding import Finding
+from qlora_demo.errors import DataError
+from qlora_demo.examples import EXAMPLES
+from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.ui import data_seen, hub_picking
+from qlora_demo.ui.data_attempt import Attempt, current
+from qlora_demo.ui.data_choosing import with_columns, with_names
+from qlora_demo.ui.data_findings import after_click
+from qlora_demo.ui.data_tab import DataTab, draw, draw_language, preview, refused
+from qlora_demo.ui.guard import Updates, shown_in, stream_shown_in
+from qlora_demo.ui.shell import Shell
+
+PRIVATE = {"api_visibility": "private"}
+HIDDEN = {"show_progress": "hidden", **PRIVATE}
+
+
+def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list[gr.events.Dependency]:
+    """`model` is the base model that the form has chosen. Returns the events that set `shell.dataset_id`, for the form to follow."""
+    outputs = [*tab.outputs(), shell.dataset_id]
+    reading = {"show_progress": "minimal", "show_progress_on": [tab.empty, tab.preview], **PRIVATE}
+
+    def adopt(dataset_id: str) -> Updates:
+        return {shell.dataset_id: dataset_id, **draw(tab, studio, dataset_id)}
+
+    def attempt(asked: Attempt) -> Updates:
+        try:
+            return adopt(asked.read(studio))
+        except DataError as error:
+            told = refused(tab, replace(asked, ways_out=error.ways_out), error)
+            return {**told, shell.dataset_id: ""} if error.columns and asked.pending() else told
+
+    def on(trigger: Any, handler: Callable[..., Updates], inputs: list) -> gr.events.Dependency:
+        return gr.on(trigger, shown_in(tab.problem, handler), inputs, outputs, **reading)
+
+    def change(trigger: Any, inputs: list, changed: Callable[..., Any]) -> gr.events.Dependency:
+        """`changed` makes other choices of those that hold now and the controls' values; None where there is nothing to do yet."""
+
+        def again(asked: Attempt, dataset_id: str, *values: Any) -> Updates:
+            now = current(studio, asked, dataset_id)
+            choices = changed(now, *values)
+            return {} if choices is None or choices == now.choices else attempt(replace(now, choices=choices))
+
+        return on(trigger, again, [tab.asked, shell.dataset_id, *inputs])
+
+    sources, choosing = tab.sources, tab.choosing
+    chosen = [on(button.click, lambda i=i: adopt(studio.data.add_example(LOCAL, EXAMPLES[i].id)), []) for i, button in enumerate(sources.examples)]
+    uploaded = on(sources.file.upload, lambda path: attempt(Attempt(path=path)), [sources.file])
+    uploaded.then(lambda: None, None, [sources.file], **HIDDEN)  # read or refused: the place is free for another file
+    chosen += [uploaded, on(sources.read_paste.click, lambda words: attempt(Attempt(text=words)), [sources.paste])]
+    chosen.append(on(tab.start_over.click, lambda: adopt(""), []))
+    chosen.append(on(sources.delete.click, lambda which: _delete(studio, which, adopt), [shell.dataset_id]))
+    chosen.append(change(choosing.sheet.input, [choosing.sheet], lambda now, sheet: replace(now.choices, sheet=sheet, columns={})))
+    chosen.append(change(choosing.speaker.input, [choosing.speaker], lambda now, speaker: replace(now.choices, speaker=speaker)))
+    columns = choosing.columns_inputs()
+    chosen.append(change([part.input for part in columns], columns, _columns))
+    chosen.append(change(choosing.swap.click, columns, lambda now, asked, answer, *rest: _columns(now, answer, asked, *rest)))
+    named = [choosing.use_names.click, choosing.label_names.submit]
+    chosen.append(change(named, [choosing.label_names], lambda now, words: _names(studio, now, words)))
+    for i, line in enumerate(tab.findings.lines):
+        chosen.append(change(line.fix.click, [line.fix], lambda now, words, i=i: after_click(now.choices, _findings(studio, now), i, words)))
+    chosen.append(change(tab.every_row.click, [], lambda now: replace(now.choices, test=not now.choices.test)))
+    for i, way in enumerate(tab.ways_out):
+        chosen.append(on(way.click, lambda asked, i=i: attempt(asked.changed(dict(asked.ways_out[i].change))), [tab.asked]))
+    chosen.append(hub_picking.wire(sources, studio, adopt, outputs))
+    _wire_looking(tab, shell, studio, model)
+    return chosen
+
+
+def _delete(studio: Studio, dataset_id: str, adopt: Callable[[str], Updates]) -> Updates:
+    studio.data.remove(LOCAL, dataset_id)
+    return adopt("")
+
+
+def _columns(now: Attempt, question: str | None, answer: str | None, instruction: str, sorts: bool) -> Choices | None:
+    if not question or not answer:
+        return None  # the other one is still to be chosen
+    return with_columns(now.choices, question, answer, instruction, sorts)
+
+
+def _names(studio: Studio, now: Attempt, words: str) -> Choices:
+    return with_names(now.choices, studio.data.get(LOCAL, now.dataset_id).offers.label_values, words)
+
+
+def _findings(studio: Studio, now: Attempt) -> Sequence[Finding]:
+    return studio.data.get(LOCAL, now.dataset_id).report.findings
+
+
+def _wire_looking(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> None:
+    """Stepping through the rows, what the model sees, and the numbers: they change nothing. The last two follow the form's model."""
+    seen = tab.seen
+
+    def step(by: int) -> Callable[..., Updates]:
+        return lambda dataset_id, index: preview(tab, studio.data.get(LOCAL, dataset_id), index + by)
+
+    def show(dataset_id: str, model_id: str, index: int) -> Updates:
+        return data_seen.show(seen, studio, dataset_id, model_id, index)
+
+    def follow(dataset_id: str, model_id: str, index: int, shown: bool) -> Updates:
+        return show(dataset_id, model_id, index) if shown else {}
+
+    def count(dataset_id: str, model_id: str) -> Iterator[Updates]:
+        yield from data_seen.count(seen, studio, dataset_id, model_id)
+
+    def other_model(dataset_id: str, model_id: str) -> Updates:
+        return {**draw_language(tab, studio, dataset_id, model_id), **data_seen.closed(seen)} if dataset_id else {}
+
+    where, of_model = [shell.dataset_id, tab.index], [shell.dataset_id, model, tab.index]
+    seen_parts = [tab.problem, seen.text, seen.shown]
+    for button, by in ((tab.previous, -1), (tab.next, 1)):
+        stepped = button.click(shown_in(tab.problem, step(by)), where, [tab.problem, tab.preview, tab.position, tab.index], **HIDDEN)
+        stepped.then(shown_in(tab.problem, follow), [*of_model, seen.shown], seen_parts, **HIDDEN)
+    seen.part.expand(shown_in(tab.problem, show), of_model, seen_parts, **PRIVATE)
+    seen.part.collapse(lambda: False, None, [seen.shown], **HIDDEN)
+    seen.numbers.expand(stream_shown_in(tab.problem, count, lambda *_: {}), of_model[:2], [tab.problem, seen.table], **PRIVATE)
+    language = [tab.problem, tab.language_row, tab.language, *seen.outputs()]
+    model.input(shown_in(tab.problem, other_model), of_model[:2], language, **HIDDEN)
