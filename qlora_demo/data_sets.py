@@ -11,6 +11,8 @@ from typing import Any
 from qlora_demo.data.choices import Choices
 from qlora_demo.data.conversation import Row
 from qlora_demo.data.dataset import PreparedDataset, load_dataset_folder
+from qlora_demo.data.finding import Finding
+from qlora_demo.data.lengths import length_findings
 from qlora_demo.data.passages import PASTED
 from qlora_demo.data.reader import SOURCE, read_again_in_child, read_in_child
 from qlora_demo.data.table import Limits
@@ -26,6 +28,8 @@ from qlora_demo.source.fetch import Watch, unwatched
 from qlora_demo.source.hub_data import Split, fetch_split, parse_repo, splits
 
 PASTED_BYTES = 1_000_000
+QUICKLY_COUNTED = 20_000
+"""Rows: some seconds."""
 FIRST_CHOICES = Choices()
 EXAMPLES_FOLDER = "examples/"
 """What the files that come along are called, as a command would name them."""
@@ -152,6 +156,15 @@ class DataSets:
         """The numbers at the end of `count`."""
         *_, last = self.count(owner, dataset_id, recipe)
         return last["tokens"]
+
+    def too_long(self, owner: str, dataset_id: str, recipe: Recipe) -> tuple[Finding, ...]:
+        """Remarks on rows that the length limit cuts. None where the tokenizer is not here, or where counting would take long."""
+        if len(self.get(owner, dataset_id).rows) > QUICKLY_COUNTED:
+            return ()
+        try:
+            return length_findings(self.count_tokens(owner, dataset_id, recipe), recipe.max_length)
+        except ModelError:
+            return ()
 
     def show(self, row: Row, recipe: Recipe) -> dict[str, Any]:
         """{"rows": token rows as lists of pieces, "note"}: what the model sees of one row. Raises ModelError."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from qlora_demo.data.choices import Choices
 from qlora_demo.errors import BusyError, DataError, NotFoundError, RecipeError
 from qlora_demo.recipe import METHODS
 from qlora_demo.run_dir import Home, read_json
@@ -197,7 +198,7 @@ def test_a_new_name_is_in_the_command_too(studio: Studio, csv: Path) -> None:
 
 def test_the_command_names_an_examples_file_and_chosen_columns(studio: Studio, csv: Path) -> None:
     example = studio.data.add_example(LOCAL, "character")
-    mapped = studio.data.add_file(LOCAL, csv, "faq.csv", {"user": "answer", "assistant": "question"})
+    mapped = studio.data.add_file(LOCAL, csv, "faq.csv", Choices({"user": "answer", "assistant": "question"}))
     runs = [studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x") for dataset in (example, mapped)]
     assert " train examples/character.jsonl " in studio.run(LOCAL, runs[0]).command
     assert " --map user=answer --map assistant=question --name x" in studio.run(LOCAL, runs[1]).command

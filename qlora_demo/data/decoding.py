@@ -31,7 +31,6 @@ SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"fLaC\x00", "a sound", UPLOAD),
     (0, b"\x1aE\xdf\xa3", "a video", UPLOAD),
     (0, b"%PDF-", "a PDF", "Copy its text into a table and upload that."),
-    (0, b"\xd0\xcf\x11\xe0", "an old Office document", SAVE_AS_CSV),
     (0, b"\x1f\x8b", "a compressed file (gzip)", UNPACK),
     (0, b"BZh91AY", "a compressed file (bzip2)", UNPACK),
     (0, b"\xfd7zXZ", "a compressed file (xz)", UNPACK),

@@ -96,5 +96,6 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What Python needs to start and to find this package; no settings and no secrets of the server. Libraries start no threads of their own."""
     kept = {key: environ[key] for key in KEPT_ENVIRONMENT if key in environ}
     package_parent = str(Path(__file__).resolve().parents[2])
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return {**kept, **threads, "PYTHONPATH": package_parent, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
+    # pyarrow's own pool would reserve half of the memory that the child may take.
+    frugal = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    return {**kept, **frugal, "PYTHONPATH": package_parent, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}

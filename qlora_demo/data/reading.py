@@ -22,7 +22,7 @@ from qlora_demo.errors import DataError
 JSON_SUFFIXES = ("json", "jsonl", "ndjson")
 JSON_START = re.compile(r'\s*(\{\s*"|\[\s*[\[{])')
 """No table of ours begins like this, so that JSON under any other name is read as JSON."""
-ZIP, PARQUET = b"PK\x03\x04", b"PAR1"
+ZIP, PARQUET, OLD_OFFICE = b"PK\x03\x04", (b"PAR1", b"PARE"), b"\xd0\xcf\x11\xe0"
 
 
 def read_table(path: Path, display_name: str, choices: Choices, limits: Limits) -> Table:
@@ -32,8 +32,10 @@ def read_table(path: Path, display_name: str, choices: Choices, limits: Limits) 
     suffix = display_name.rpartition(".")[2].strip().lower()
     with path.open("rb") as file:
         start = file.read(4)
-    if start == PARQUET:
+    if start in PARQUET:
         return read_parquet(path, name, limits)
+    if start == OLD_OFFICE:
+        return read_workbook(path, name, choices.sheet, limits)
     if start == ZIP:
         inside = look_inside(path, name, limits)
         if inside.kind == "workbook":

@@ -88,10 +88,10 @@ def _choose(workbook: CalamineWorkbook, sheets: Sequence[SheetMetadata], wanted:
     others = [WayOut(f"Read '{shown(other, 40)}'", {"sheet": other}) for other in names if other != wanted][:OFFERED_SHEETS]
     if wanted and wanted not in names:
         raise DataError(f"{name} has no sheet called '{shown(wanted)}'. It has: {column_list(names)}.", others)
-    cover: tuple[str, list[Record | Mistake]] | None = None  # one row alone is no table
+    cover: tuple[str, list[Record | Mistake]] | None = None  # notes before the tables are read only where there is no table
     for sheet in [wanted] if wanted else names:
         first = list(islice(_records(_open(workbook, sheet, name)), SAMPLE_ROWS))
-        if len(first) > 1:
+        if _is_table(first):
             return sheet, first
         cover = cover or ((sheet, first) if first else None)
     if cover:
@@ -99,6 +99,11 @@ def _choose(workbook: CalamineWorkbook, sheets: Sequence[SheetMetadata], wanted:
     if wanted:
         raise DataError(f"The sheet '{shown(wanted)}' of {name} is empty. Choose another sheet.", others)
     raise DataError(f"{name} is empty. Upload a workbook with column names and rows.")
+
+
+def _is_table(rows: Sequence[Record | Mistake]) -> bool:
+    """Two rows with two filled cells each."""
+    return sum(isinstance(row, Mistake) or sum(map(bool, row[1])) > 1 for row in rows) > 1
 
 
 def _records(sheet: CalamineSheet) -> Iterator[Record | Mistake]:

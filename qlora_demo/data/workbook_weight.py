@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import NoReturn
-from xml.parsers import expat  # nosec: a document type, and with it every entity, is refused
+from xml.parsers import expat
 
 from qlora_demo.data.archive import LIBRE_OFFICE, Inside, unpacked
 from qlora_demo.data.table import Limits
@@ -18,7 +18,7 @@ from qlora_demo.errors import DataError
 
 MAX_XML_BYTES = 200_000_000
 MAX_WEIGHT = 150_000_000
-"""Bytes that the cells may take. A million short rows of two columns fit."""
+"""Bytes that the cells may take. Some 400,000 rows of two short texts fit."""
 LONGEST_TEXT = 10_000_000
 """Bytes of one text, or one tag. No spreadsheet writes a tenth of it."""
 MAX_ROWS, MAX_COLUMNS = 1_048_576, 16_384

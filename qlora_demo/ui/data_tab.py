@@ -45,6 +45,7 @@ class DataTab:
     language: gr.HTML
     other_model: gr.Button
     findings: data_findings.Findings
+    lengths: gr.HTML
     aside: gr.Accordion
     aside_rows: gr.HTML
     to_training: gr.Button
@@ -56,7 +57,7 @@ class DataTab:
         """Everything that `draw` and `refused` may set."""
         above = [self.problem, self.ways_row, *self.ways_out, self.head, self.title, self.empty, self.chosen, self.sources.delete]
         preview = [self.preview, self.position, self.counts, self.every_row, self.aside, self.aside_rows, self.to_training, self.index, self.asked]
-        preview += [self.language_row, self.language]
+        preview += [self.language_row, self.language, self.lengths]
         return [*above, *preview, *self.choosing.outputs(), *self.findings.outputs(), *self.seen.outputs()]
 
 
@@ -98,6 +99,7 @@ def _understood() -> dict:
         parts["language"] = text("", elem_id="data-language")
         parts["other_model"] = gr.Button("Choose another model", size="sm", scale=0, min_width=160, elem_id="other-model")
     parts["findings"] = data_findings.build()
+    parts["lengths"] = text("", visible=False, elem_id="data-lengths")
     parts["to_training"] = gr.Button("Train on these", variant="primary", elem_id="to-training")
     parts["seen"] = data_seen.build()
     return parts
@@ -129,6 +131,7 @@ def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
         tab.aside: gr.update(label=f"Show the {len(held_out)} set aside", visible=bool(held_out), open=False),
         tab.aside_rows: questions_and_answers(held_out),
         tab.to_training: f"Train on {'this' if every == 1 else 'these'} {every:,} {noun(dataset)}{'' if every == 1 else 's'}",
+        tab.lengths: shown(""),
         **data_seen.closed(tab.seen),
     }
 
@@ -137,6 +140,14 @@ def draw_language(tab: DataTab, studio: Studio, dataset_id: str, model_id: str) 
     """A remark where the data's language is not one that this base model knows."""
     finding = studio.language_finding(studio.data.get(LOCAL, dataset_id), model_id)
     return {tab.language_row: gr.update(visible=finding is not None), tab.language: finding_text(finding) if finding else ""}
+
+
+def draw_lengths(tab: DataTab, studio: Studio, dataset_id: str, model_id: str) -> Updates:
+    """Remarks on rows that are too long, once their words are counted."""
+    if not dataset_id:
+        return {}
+    findings = studio.data.too_long(LOCAL, dataset_id, studio.recommend(LOCAL, dataset_id, model_id))
+    return {tab.lengths: shown("".join(map(finding_text, findings)))}
 
 
 def preview(tab: DataTab, dataset: PreparedDataset, index: int) -> Updates:

@@ -17,8 +17,8 @@ from qlora_demo.ui import data_seen, hub_picking
 from qlora_demo.ui.data_attempt import Attempt, current
 from qlora_demo.ui.data_choosing import with_columns, with_names
 from qlora_demo.ui.data_findings import after_click
-from qlora_demo.ui.data_tab import DataTab, draw, draw_language, preview, refused
-from qlora_demo.ui.guard import Updates, shown_in, stream_shown_in
+from qlora_demo.ui.data_tab import DataTab, draw, draw_language, draw_lengths, preview, refused
+from qlora_demo.ui.guard import Updates, as_message, shown_in, stream_shown_in
 from qlora_demo.ui.shell import Shell
 
 PRIVATE = {"api_visibility": "private"}
@@ -74,6 +74,9 @@ def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list
         chosen.append(on(way.click, lambda asked, i=i: attempt(asked.changed(dict(asked.ways_out[i].change))), [tab.asked]))
     chosen.append(hub_picking.wire(sources, studio, adopt, outputs))
     _wire_looking(tab, shell, studio, model)
+    lengths = as_message(lambda dataset_id, model_id: draw_lengths(tab, studio, dataset_id, model_id))
+    for event in [*chosen, model.input(lambda: None, None, None, **HIDDEN)]:
+        event.success(lengths, [shell.dataset_id, model], [tab.lengths], **HIDDEN)
     return chosen
 
 

@@ -95,6 +95,17 @@ def test_what_the_model_sees_and_the_numbers(tiny_server: Server, page: Page, tm
     shot(page, "data-seen")
 
 
+def test_rows_beyond_the_length_limit_are_told(tiny_server: Server, page: Page, tmp_path: Path) -> None:
+    opened(tiny_server, page)
+    long = "lamp sea storm boat " * 800
+    rows = f"Who sings here?,{long}\n{long},In the end it is a song\n" + "".join(f"What is {i}?,It is {i}\n" for i in range(3))
+    upload(page, tmp_path, "long.csv", "question,answer\n" + rows)
+    expect(page.locator("#data-lengths")).to_contain_text("1 row is cut before the answer begins (3). Nothing of that is learned.")
+    expect(page.locator("#data-lengths")).to_contain_text("What lies beyond is not learned.")
+    page.click("#data-seen button.label-wrap")
+    expect(page.locator(".qd-seen .qd-seen-cut").first).to_contain_text("lamp")
+
+
 def test_a_workbook_with_a_title_row_and_two_sheets(tiny_server: Server, page: Page, tmp_path: Path) -> None:
     cover = [["Everything that customers asked in the spring"]]
     rows = [[1, "When do you open?", "At nine, every day."], [2, "Where?", "In the old mill."]]
