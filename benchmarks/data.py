@@ -1,4 +1,4 @@
-"""How fast a data set is read and how much memory that takes, from ten thousand rows to a million: `python benchmarks/data.py [--rows 1000000]`.
+"""How fast a data set is read and how much memory that takes, from ten thousand rows to a million: `python -m benchmarks.data [--rows 1000000]`.
 
 Each file is read by the same child process that the app uses, alone on the machine: read, recognised, converted, examined, written.
 """

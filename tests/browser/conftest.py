@@ -8,8 +8,10 @@ from pathlib import Path
 
 import chromium
 import pytest
+from data.every_format import PAIRS, parquet
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import Server
+from source.fake_data_hub import FakeDataHub, parquet_url
 
 from qlora_demo.run_dir import Home
 from qlora_demo.source.place import bundled_folder
@@ -28,6 +30,21 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=path, args=chromium.QUIET)
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def hub_server(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Iterator[tuple[Server, FakeDataHub]]:
+    """A server whose model hub is one on this machine."""
+    copy = {
+        "default": {"train": [parquet_url("default", "train", n) for n in range(3)], "test": [parquet_url("default", "test")]},
+        "short": {"train": [parquet_url("short", "train")]},
+    }
+    with FakeDataHub(copy=copy, store={"0.parquet": parquet([{"question": q, "answer": a} for q, a in PAIRS])}) as hub:
+        server = _server(tmp_path_factory.mktemp("hub"), tiny_folder)
+        server.environ = {"QLORA_DEMO_OFFLINE": "0", "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url}
+        server.start()
+        yield server, hub
+        server.stop()
 
 
 def _server(folder: Path, model: Path) -> Server:

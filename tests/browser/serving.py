@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
@@ -24,9 +24,10 @@ SHOTS = os.environ.get("QLORA_DEMO_SCREENSHOTS", "")
 
 @dataclass
 class Server:
-    """`python app.py` with a home of its own."""
+    """`python app.py` with a home of its own. `environ` is set beside what every test sets."""
 
     home: Home
+    environ: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen | None = None
     url: str = ""
 
@@ -37,6 +38,7 @@ class Server:
             "QLORA_DEMO_TEMP": str(self.home.path.parent / "uploads"),
             "QLORA_DEMO_DEVICE": "cpu",
             "QLORA_DEMO_OFFLINE": "1",
+            **self.environ,
         }
         log = self.home.path.parent / "server.log"
         with log.open("ab") as output:

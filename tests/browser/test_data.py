@@ -9,6 +9,7 @@ from data.every_format import Case, of_files, of_layouts
 from data.sheets import workbook
 from playwright.sync_api import Page, expect
 from serving import Server, serious, shot
+from source.fake_data_hub import REPO, FakeDataHub
 
 pytestmark = pytest.mark.browser
 
@@ -193,6 +194,26 @@ def test_the_hub_without_internet(tiny_server: Server, page: Page) -> None:
     page.fill("#hub-name textarea, #hub-name input", "owner/name")
     page.click("#hub-look")
     expect(page.locator("#hub-problem")).to_contain_text("No internet here, so the Hub cannot be reached. Upload a file instead.")
+
+
+def test_a_data_set_of_the_hub(hub_server: tuple[Server, FakeDataHub], page: Page) -> None:
+    server, hub = hub_server
+    opened(server, page)
+    page.click("#hub button.label-wrap")
+    page.fill("#hub-name textarea, #hub-name input", "nobody/nothing")
+    page.click("#hub-look")
+    expect(page.locator("#hub-problem")).to_contain_text("There is no public data set nobody/nothing on the Hub.")
+    page.fill("#hub-name textarea, #hub-name input", f"https://huggingface.co/datasets/{REPO}")
+    page.click("#hub-look")
+    expect(page.locator("#hub-config input")).to_have_value("default")
+    expect(page.locator("#hub-split input")).to_have_value("train")
+    page.click("#hub-fetch")
+    expect(page.locator("#data-counts")).to_contain_text("2 conversations")
+    expect(page.locator("#hub-problem")).to_contain_text("Only the first of 3 files was taken.")
+    assert bubbles(page) == ["When do you open?", "At nine, every day."]
+    assert serious(page) == []
+    shot(page, "data-hub")
+    assert {request.authorization for request in hub.requests} == {None}
 
 
 def one_of_each() -> list[Case]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import httpx
+import httpx2
 
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
@@ -29,17 +29,17 @@ class Served:
     url: str
     uploads: Path
 
-    def upload(self, *files: tuple[str, bytes]) -> httpx.Response:
+    def upload(self, *files: tuple[str, bytes]) -> httpx2.Response:
         """The first half of an upload: JSON with the paths that the files have now."""
-        return httpx.post(f"{self.url}gradio_api/upload", files=[("files", file) for file in files], timeout=SECONDS)
+        return httpx2.post(f"{self.url}gradio_api/upload", files=[("files", file) for file in files], timeout=SECONDS)
 
     def choose(self, paths: str | Sequence[str]) -> dict[str, Any]:
         """The second half: what the page answers to a file under `paths`. "output" is {"error"} where gradio itself refuses."""
         about = {"meta": {"_type": "gradio.FileData"}}
         value = {"path": paths, **about} if isinstance(paths, str) else [{"path": path, **about} for path in paths]
         asked = {"data": [value], "fn_index": self._handler(), "session_hash": "test"}
-        httpx.post(f"{self.url}gradio_api/queue/join", json=asked, timeout=SECONDS).raise_for_status()
-        with httpx.stream("GET", f"{self.url}gradio_api/queue/data?session_hash=test", timeout=SECONDS) as stream:
+        httpx2.post(f"{self.url}gradio_api/queue/join", json=asked, timeout=SECONDS).raise_for_status()
+        with httpx2.stream("GET", f"{self.url}gradio_api/queue/data?session_hash=test", timeout=SECONDS) as stream:
             messages = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]
         return next(message for message in messages if message["msg"] == "process_completed")
 
