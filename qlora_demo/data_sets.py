@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from qlora_demo.source.fetch import Watch, unwatched
 from qlora_demo.source.hub_data import Split, fetch_split, parse_repo, splits
 
 PASTED_BYTES = 1_000_000
+KEPT_SECONDS = 60
 QUICKLY_COUNTED = 20_000
 """Rows: some seconds."""
 FIRST_CHOICES = Choices()
@@ -42,8 +44,12 @@ class DataSets:
         self._home, self._ledger, self._settings, self._environ = home, ledger, settings, environ
         self._worker: Child | None = None
         self._starting = threading.Lock()
+        self._turns: dict[int, threading.RLock] = {}
+        self._followers: dict[str, str] = {}
+        self._replaced: list[tuple[float, str, str]] = []
 
     def close(self) -> None:
+        self._sweep(0)
         if self._worker is not None:
             self._worker.close()
 
@@ -111,30 +117,61 @@ class DataSets:
         """Whether it was read from a file that comes along."""
         return self._ledger.dataset_name(dataset_id).startswith(EXAMPLES_FOLDER)
 
-    def change(self, owner: str, dataset_id: str, choices: Choices) -> str:
-        """The same file with other choices, as a new data set; the old one goes unless a run learned from it. Returns the new id.
+    def turn(self, dataset_id: str) -> threading.RLock:
+        """To be held from looking at what is chosen until another choice is made: two quick clicks are two changes, one after the other. There is one
+        for each file, whatever was made of it."""
+        source = self._home.datasets / dataset_id / SOURCE
+        with self._starting:
+            return self._turns.setdefault(source.stat().st_ino if source.exists() else 0, threading.RLock())
 
-        Raises DataError, NotFoundError.
+    def newest(self, dataset_id: str) -> str:
+        """What the data set has become by the choices made since."""
+        while dataset_id in self._followers:
+            dataset_id = self._followers[dataset_id]
+        return dataset_id
+
+    def change(self, owner: str, dataset_id: str, choices: Choices) -> str:
+        """The same file with other choices, as a new data set. The old one goes after a minute, unless a run learned from it: a click that was made
+        while the new one was read still speaks of it. Returns the new id. Raises DataError, NotFoundError.
         """
-        self.get(owner, dataset_id)
-        new, name = new_id(), self._ledger.dataset_name(dataset_id)
-        read_again_in_child(self._home.datasets / dataset_id, name, choices, self.limits(), self._home.datasets / new)
-        self._ledger.add_dataset(new, owner, name)
-        if self._ledger.dataset_owner(dataset_id) == owner and dataset_id not in self._learned_from(owner):
-            self._remove_one(dataset_id)
+        with self.turn(dataset_id):
+            self.get(owner, dataset_id)
+            new, name = new_id(), self._ledger.dataset_name(dataset_id)
+            read_again_in_child(self._home.datasets / dataset_id, name, choices, self.limits(), self._home.datasets / new)
+            self._ledger.add_dataset(new, owner, name)
+            self._followers[dataset_id] = new
+            self._sweep(KEPT_SECONDS)
+            self._replaced.append((time.monotonic(), owner, dataset_id))
         return new
+
+    def _sweep(self, age: float) -> None:
+        """Removes what was replaced so many seconds ago."""
+        kept = []
+        for when, owner, dataset_id in self._replaced:
+            if time.monotonic() - when < age:
+                kept.append((when, owner, dataset_id))
+            elif self._ledger.dataset_owner(dataset_id) == owner and dataset_id not in self._learned_from(owner):
+                self._remove_one(dataset_id)
+        self._replaced = kept
+
+    def forget(self, owner: str, dataset_id: str) -> None:
+        """`remove`, but what a run learned from stays, to train on again. An example's file is read anew when it is chosen."""
+        if self._ledger.dataset_owner(dataset_id) == owner:
+            for other in self._same_file(owner, dataset_id) - self._learned_from(owner):
+                self._remove_one(other)
 
     def remove(self, owner: str, dataset_id: str) -> None:
         """The uploaded file and every data set that was read from it. Runs keep their own copy of the rows they learned from."""
         if self._ledger.dataset_owner(dataset_id) != owner:
             raise NotFoundError("This data set is not yours.")
-        source = self._home.datasets / dataset_id / SOURCE
-        same = [other for other in self._ledger.datasets(owner) if self._is_same(self._home.datasets / other / SOURCE, source)]
-        for other in same:
+        for other in self._same_file(owner, dataset_id):
             self._remove_one(other)
 
-    def _is_same(self, one: Path, other: Path) -> bool:
-        return one.exists() and one.samefile(other)
+    def _same_file(self, owner: str, dataset_id: str) -> set[str]:
+        """The data sets that were read from the same file: it is linked, not copied, when other choices are made."""
+        source = self._home.datasets / dataset_id / SOURCE
+        sources = {other: self._home.datasets / other / SOURCE for other in self._ledger.datasets(owner)}
+        return {other for other, path in sources.items() if path.exists() and path.samefile(source)}
 
     def _remove_one(self, dataset_id: str) -> None:
         self._ledger.remove_dataset(dataset_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,38 @@ def test_other_choices_are_another_data_set_of_the_same_file(studio: Studio, tmp
     second = studio.data.change(LOCAL, first, Choices({"user": "answer", "assistant": "question"}))
     assert studio.data.get(LOCAL, second).rows[0].question() == "It is the 0th of them"
     assert studio.data.get(LOCAL, second).choices.columns == {"user": "answer", "assistant": "question"}
-    with pytest.raises(NotFoundError):
-        studio.data.get(LOCAL, first)
+    assert studio.data.newest(first) == second
+    assert folders(studio) == sorted([first, second])  # a click that is on its way may still speak of the first
+    studio.close()
     assert folders(studio) == [second]
+
+
+def test_quick_clicks_are_one_after_the_other(studio: Studio, tmp_path: Path) -> None:
+    """Two clicks on what stood on the page, the second while the first is still worked on."""
+    first = added(studio, tmp_path, FAQ + "What is thing 1?,It is the 1th of them\nWho?,Write to ann@waldhof-reisen.de\n")
+
+    def click(code: str) -> None:
+        with studio.data.turn(first):
+            newest = studio.data.newest(first)
+            studio.data.change(LOCAL, newest, studio.data.get(LOCAL, newest).choices.with_fix(code))
+
+    threads = [threading.Thread(target=click, args=(code,)) for code in ("duplicates", "emails")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    dataset = studio.data.get(LOCAL, studio.data.newest(first))
+    assert set(dataset.choices.fixes) == {"duplicates", "emails"}
+    assert (len(dataset.rows), dataset.rows[24].answer()) == (25, "Write to [e-mail]")
+
+
+def test_starting_over_forgets_the_upload_but_not_what_a_run_learned_from(tiny_home: Home, tmp_path: Path) -> None:
+    studio = Studio(Settings(home=str(tiny_home.path), device="cpu", offline=True))
+    first = added(studio, tmp_path)
+    studio.submit(LOCAL, first, studio.recommend(LOCAL, first), "one")
+    second = studio.data.change(LOCAL, first, Choices(test=False))
+    studio.data.forget(LOCAL, second)
+    assert folders(studio) == [first]
 
 
 def test_a_refused_choice_leaves_everything_as_it_was(studio: Studio, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 class Choices:
     """`columns` is role -> column (roles: user, assistant, system, context, label, text). `sheet` of a workbook, `speaker` of a chat between
     people whom the model learns to be. `labels` gives label -> name where labels are numbers. `leave_out_broken` drops rows that cannot be read
-    instead of refusing the file; `first_rows` takes only so many rows (0: all). `fixes` are codes of `fixes.FIXES`, in the order they were made.
+    instead of refusing the file; `first_rows` takes only so many rows (0: all). `fixes` are codes that `fixes` knows, in the order they were made.
     `test` False sets no row aside.
     """
 

@@ -44,14 +44,14 @@ ANSWERS = _plain(
 ASKERS = _plain("user, human, customer, client, visitor, prompter, kunde, kundin, gast, usuario, utilisateur, client")
 REPLIERS = _plain("assistant, bot, chatbot, gpt, chatgpt, model, ai, agent, support, asistente")
 TEXTS = _plain(
-    "text, texts, sentence, sentences, review, reviews, comment, comments, tweet, message, content, utterance, statement, headline",
-    "post, email, body, question, query, document, article",
+    "text, texts, sentence, sentences, review, reviews, review text, review body, comment, comments, tweet, message, content",
+    "utterance, statement, headline, post, email, body, question, query, document, article",
     "satz, sätze, bewertung, kommentar, nachricht, rezension, texte, phrase, avis, commentaire, texto, frase, reseña, comentario",
     "testo, recensione, avaliação, comentário, tekst, zin, текст, отзыв, 文本, 评论, 内容, テキスト, 텍스트, نص",
 )
 LABELS = _plain(
-    "label, labels, label text, label name, class, category, categories, sentiment, target, intent, topic, emotion, rating, stars, tag, spam",
-    "klasse, kategorie, stimmung, gefühl, thema, étiquette, catégorie, classe, sujet, etiqueta, categoría, clase, sentimiento",
+    "label, labels, label text, label name, class, category, categories, sentiment, target, intent, topic, emotion, rating, stars, star rating",
+    "tag, spam, klasse, kategorie, stimmung, gefühl, thema, étiquette, catégorie, classe, sujet, etiqueta, categoría, clase, sentimiento",
     "etichetta, categoria, sentimento, categorie, метка, категория, 标签, 类别, ラベル, 라벨",
 )
 SYSTEM = _plain("system, system prompt, system message, system instruction, systemnachricht")

@@ -21,6 +21,8 @@ DELIMITERS = {",": "commas", ";": ";", "\t": "tabs", "|": "|"}
 TAB_SUFFIXES = ("tsv", "tab")
 WIDTH_ROWS = 200
 HEADER_ROWS = 30
+RULE = re.compile(r"\s*(:?-+:?)?\s*")
+"""A cell of the line that a Markdown table draws below its names."""
 
 Record = tuple[int, list[str]]
 
@@ -39,10 +41,13 @@ def read_delimited(file: TextFile, name: str, suffix: str, limits: Limits) -> Ta
         raise DataError(f"{name} is empty. Upload a file with column names and rows.")
     if isinstance(first[0], Mistake):
         raise mistakes_error(name, [first[0]])
-    header = find_header([record[1] for record in first[:HEADER_ROWS] if not isinstance(record, Mistake)], suffix == PASTED.lower())
+    records = [record[1] for record in first[:HEADER_ROWS] if not isinstance(record, Mistake)]
+    # Of half a million columns, one too many is enough to look at.
+    header = find_header([cells[: limits.max_columns + 1] for cells in records], suffix == PASTED.lower())
     skipped = header.title_rows + (not header.is_data)
     if len(header.names) > limits.max_columns:
-        raise DataError(f"{name} has {len(header.names):,} columns; up to {limits.max_columns:,} are read. Leave some out and upload it again.")
+        width = len(records[header.title_rows])
+        raise DataError(f"{name} has {width:,} columns; up to {limits.max_columns:,} are read. Leave some out and upload it again.")
     below = [record[1] for record in first[skipped:] if not isinstance(record, Mistake)]
     columns = named_columns(header.names, below, name)
     if len(first) == skipped:
@@ -91,7 +96,7 @@ def _records(file: TextFile, delimiter: str, skip: int) -> Iterator[Record | Mis
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         try:
             for cells in reader:
-                if any(map(str.strip, cells)):
+                if any(map(str.strip, cells)) and not (delimiter == "|" and all(map(RULE.fullmatch, cells))):
                     yield before + 1, cells
                 before = skip + reader.line_num
         except csv.Error as error:

@@ -217,9 +217,9 @@ def _different(table: Table, column: str) -> tuple[set[str], int]:
 def _no_columns_fit(table: Table, text_columns: Sequence[str]) -> DataError:
     if text_columns:
         column = text_columns[0]
-        message = (
-            f"This looks like plain text: one column, '{shown(column)}'. Teach the model this text as a subject, or add a second column with answers."
-        )
+        found = f"This looks like plain text: one column, '{shown(column)}'." if len(table.columns) == 1 else f"Only '{shown(column)}' holds text."
+        other = "add a second column with answers" if len(table.columns) == 1 else "choose which column is asked and which is the answer"
+        message = f"{found} Teach the model this text as a subject, or {other}."
         return DataError(message, (WayOut("Teach it as a subject", {"columns": {"text": column}}),), table.columns)
     columns = f"The columns are: {column_list(table.columns)}. Names we know: {ACCEPTED}."
     message = f"We found numbers and dates but no two columns of text. Which column is asked, which is the answer? {columns}"

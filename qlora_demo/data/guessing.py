@@ -14,6 +14,8 @@ from qlora_demo.data.wording import shown
 NO_WORD = re.compile(r"\S*\d\S*|\w+://\S+|www\.\S+|\S+@\S+\.\w+|\S*[/\\]\S*\.\w{1,5}")
 """One run of signs that is an id, an address, or the path of a file."""
 QUESTION_MARKS = ("?", "\uff1f", "\u061f")
+MUCH_LONGER = 1.5
+"""Of two columns that are about as long as each other, the first is asked."""
 LOOKED_AT = 200
 """Characters of a value; enough to tell what it is."""
 FEW_WORDS, SHORT, FEWEST = 3, 40, 6
@@ -54,8 +56,11 @@ def _pair(texts: Sequence[str], values: Mapping[str, Sequence[str]]) -> tuple[st
         longest_other = next(column for column in by_length if column not in (asked, answered))
         return asked or longest_other, answered or longest_other
     two = sorted(by_length[:2], key=texts.index)
-    first, second = sorted(two, key=lambda column: (not _asks(values[column]), sum(map(len, values[column]))))
-    return first, second
+    asking = [_asks(values[column]) for column in two]
+    if asking[0] != asking[1]:
+        return (two[0], two[1]) if asking[0] else (two[1], two[0])
+    lengths = [sum(map(len, values[column])) for column in two]
+    return (two[1], two[0]) if lengths[0] > MUCH_LONGER * lengths[1] else (two[0], two[1])
 
 
 def is_text(values: Sequence[Any]) -> bool:

@@ -25,6 +25,7 @@ LONGEST_ROW = 32_000_000
 SPACE = re.compile(r"[ \t\n\r\ufeff]*")
 EXPORT = re.compile(r'"(mapping|chat_messages)"\s*:\s*[\[{]')
 """A chat export is one document: it is read as a whole."""
+COMMA_TOO_MANY = "before this bracket there is one comma too many"
 CUT = "; the file may be cut off here"
 DEEP = f"lists and objects stand more than {MAX_DEPTH} deep inside each other"
 EXPECTED = 'Expected a list of objects, such as [{"question": "...", "answer": "..."}].'
@@ -158,6 +159,9 @@ def _values(file: TextFile) -> Iterator[Any]:
                 try:
                     yield window.value()
                     more = window.pass_over(",]") == ","
+                    if more and window.peek() == "]":
+                        yield Mistake(window.place(0), COMMA_TOO_MANY, fatal=True)
+                        return
                 except json.JSONDecodeError as error:
                     yield window.mistake(error)
                     return
@@ -255,7 +259,7 @@ def _reaches_end(error: json.JSONDecodeError) -> bool:
 
 
 def _rows_of(value: Any, name: str) -> list[Any]:
-    """The list itself, the list under "data", or a single conversation or row."""
+    """The list itself, the list under "data", the only list of objects, or a single conversation or row."""
     if isinstance(value, Unreadable):
         raise DataError(f"We could not read {name}: {value.text}. {EXPECTED}")
     if isinstance(value, list):
@@ -265,6 +269,9 @@ def _rows_of(value: Any, name: str) -> list[Any]:
         raise DataError(f"{name} holds nothing but {_called(value)}. {EXPECTED}")
     if isinstance(value.get("data"), list):
         return value["data"]
+    lists = [inner for inner in value.values() if isinstance(inner, list) and inner and all(isinstance(row, dict) for row in inner)]
+    if len(lists) == 1 and not {"messages", "conversations"} & value.keys():
+        return lists[0]
     if {"messages", "conversations"} & value.keys() or any(isinstance(v, str) for v in value.values()):
         return [value]
     raise DataError(f"{name} holds one object and no list of rows. {EXPECTED}")

@@ -17,6 +17,9 @@ COLUMN = "text"
 SHORT, LONG = 120, 3000
 """Characters: what is shorter (a heading, a line of speech) goes with what follows; what is longer is cut at the end of a sentence."""
 LONGEST_NAME = 30
+FEWEST_PAIRS = 4
+PAIR = re.compile(r"[?？؟]\s+[-–—:=]+\s*\S|^\s*(Q|A|Question|Answer|Frage|Antwort|Pregunta|Respuesta)\s*\d*\s*[:.)]|[?？؟]\s*$", re.IGNORECASE)
+PAIRS_NOTE = "This looks like questions with answers. To teach those, put a tab or a semicolon between each question and its answer."
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"”')\]]*\s+")
 
 
@@ -27,6 +30,8 @@ def is_prose(text: str, suffix: str) -> bool:
         return False
     lines = [line for line in text.splitlines()[:200] if line.strip()]
     named = bool(lines) and all(len(cell) <= LONGEST_NAME for cell in lines[0].split(","))
+    if suffix == PASTED.lower() and len(lines) == 1 and (lines[0].count("\t"), lines[0].count(";")) in ((1, 0), (0, 1)):
+        return False  # a single pair
     widths = ({line.count(delimiter) for line in lines} for delimiter in ("\t;|," if named else "\t;|"))
     return not (len(lines) > 1 and any(len(found) == 1 and found != {0} for found in widths))
 
@@ -40,7 +45,13 @@ def read_passages(file: TextFile, name: str) -> Table:
                 yield Entry(f"line {line}", {COLUMN: piece})
 
     note = "This is plain text: it was cut into passages at its paragraphs, and the model learns to go on from any place in them."
-    return Table(name, (COLUMN,), entries, "text", (note,))
+    return Table(name, (COLUMN,), entries, "text", (note, *([PAIRS_NOTE] if _has_pairs(file.head()) else [])))
+
+
+def _has_pairs(text: str) -> bool:
+    """Half of the lines look like a question with its answer, or like one of the two."""
+    lines = [line for line in text.splitlines()[:200] if line.strip()]
+    return len(lines) >= FEWEST_PAIRS and 2 * sum(bool(PAIR.search(line)) for line in lines) >= len(lines)
 
 
 def _paragraphs(text: Iterable[str]) -> Iterator[tuple[int, str]]:

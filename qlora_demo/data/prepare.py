@@ -89,11 +89,12 @@ def prepare(path: Path, display_name: str, choices: Choices, limits: Limits, fol
         fixed[code] += count
     findings = (
         *(done(code, count) for code, count in fixed.items() if count),
+        *(Finding("read_as", 1, (), note) for note in recognised.notes),
         *doctor.findings(),
         *_left_out(tally),
         *_changed(tally),
         *_first_rows(tally, choices),
-        *(Finding("read_as", 1, (), note) for note in (*table.notes, *recognised.notes)),
+        *(Finding("read_as", 1, (), note) for note in table.notes),
     )
     report = Report(tally.rows_read, len(rows), tuple(tally.dropped), dict(tally.reasons), findings, labels, doctor.language())
     dataset = PreparedDataset(

@@ -46,14 +46,17 @@ def contradicting_labels(rows: Sequence[int], place: Place, texts: int) -> Findi
 
 
 def one_answer(rows: Sequence[int], place: Place, total: int) -> Finding:
-    message = f"All {total:,} answers are the same." if len(rows) == total else f"{len(rows):,} of {total:,} answers are the same."
+    message = f"In {_all_or_some(rows, total)} rows the last answer is the same."
     return Finding("one_answer", len(rows), _places(rows, place), message, "The model learns to answer everything with it.")
 
 
 def one_opening(rows: Sequence[int], place: Place, total: int, opening: str) -> Finding:
-    how_many = f"All {total:,}" if len(rows) == total else f"{len(rows):,} of {total:,}"
-    message = f"{how_many} answers begin with '{shown(opening, 40)}'."
+    message = f"In {_all_or_some(rows, total)} rows the last answer begins with '{shown(opening, 40)}'."
     return Finding("one_opening", len(rows), _places(rows, place), message, "The model will begin nearly every answer like this.")
+
+
+def _all_or_some(rows: Sequence[int], total: int) -> str:
+    return f"all {total:,}" if len(rows) == total else f"{len(rows):,} of {total:,}"
 
 
 def one_label(rows: Sequence[int], place: Place, total: int, label: str) -> Finding:

@@ -14,13 +14,14 @@ from qlora_demo.studio import LOCAL, Studio
 @dataclass(frozen=True)
 class Attempt:
     """What was to be read: the file at `path`, `text` that was pasted, or a data set that is here already; with which choices. `ways_out` are the
-    buttons that are shown where it did not work."""
+    buttons that are shown where it did not work. `seen` is the data set that stood on the page when the click was made."""
 
     path: str = ""
     text: str = ""
     dataset_id: str = ""
     choices: Choices = Choices()
     ways_out: tuple[WayOut, ...] = ()
+    seen: str = ""
 
     def pending(self) -> bool:
         """A file or a text that has not become a data set yet."""
@@ -42,4 +43,5 @@ def current(studio: Studio, asked: Attempt, dataset_id: str) -> Attempt:
     """What other choices are about: the file that could not be read, else the data set that is shown. Raises NotFoundError."""
     if asked.pending() or not dataset_id:
         return asked
-    return Attempt(dataset_id=dataset_id, choices=studio.data.get(LOCAL, dataset_id).choices)
+    newest = studio.data.newest(dataset_id)
+    return Attempt(dataset_id=newest, choices=studio.data.get(LOCAL, newest).choices, seen=dataset_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ import gradio as gr
 
 from qlora_demo.data.choices import Choices
 from qlora_demo.data.dataset import PreparedDataset
+from qlora_demo.errors import DataError
 from qlora_demo.ui.guard import Updates
 
 NAMES_HINT = "In the order {values}, with commas between them."
@@ -77,7 +79,7 @@ def draw(part: Choosing, dataset: PreparedDataset) -> Updates:
         **({part.question: _chosen(dataset.columns, roles["user"]), part.answer: _chosen(dataset.columns, answer)} if pairs else {}),
         part.instruction: gr.update(choices=[NONE, *((c, c) for c in dataset.columns)], value=roles.get("system", "")),
         part.sorts: "label" in roles,
-        part.names: gr.update(visible=bool(offers.label_values)),
+        part.names: gr.update(visible=bool(offers.label_values) and all(map(str.isdecimal, offers.label_values))),
         part.label_names: gr.update(
             info=NAMES_HINT.format(values=", ".join(offers.label_values)),
             value=", ".join(dataset.choices.labels.get(value, "") for value in offers.label_values) if dataset.choices.labels else "",
@@ -112,6 +114,11 @@ def with_columns(choices: Choices, question: str, answer: str, instruction: str,
 
 
 def with_names(choices: Choices, values: Sequence[str], text: str) -> Choices:
-    """Names for the labels, from a text with commas; those that are not named stay numbers."""
-    names = [name.strip() for name in text.split(",")]
-    return replace(choices, labels={value: name for value, name in zip(values, names, strict=False) if name})
+    """Names for the labels, from a text with commas or semicolons; none takes the names away. Raises DataError where not every label gets its own."""
+    names = [name.strip() for name in re.split("[,;]", text) if name.strip()]
+    if not names:
+        return replace(choices, labels={})
+    if len(set(names)) < len(names) or len(names) != len(values):
+        given = "some are the same" if len(names) == len(values) else f"you gave {len(names)}"
+        raise DataError(f"{len(values)} different names are needed, one for each of {', '.join(values)}; {given}.")
+    return replace(choices, labels=dict(zip(values, names, strict=True)))

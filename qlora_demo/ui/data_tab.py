@@ -12,8 +12,8 @@ from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui import data_choosing, data_findings, data_seen, data_source
 from qlora_demo.ui.data_attempt import Attempt
 from qlora_demo.ui.guard import Updates
-from qlora_demo.ui.parts import alert, button, shown, text
-from qlora_demo.ui.views_data import chat_messages, counts, goal, noun, position, questions_and_answers, title
+from qlora_demo.ui.parts import alert, button, esc, shown, text
+from qlora_demo.ui.views_data import chat_messages, counts, goal, instruction, noun, position, questions_and_answers, title
 from qlora_demo.ui.views_findings import finding_text
 
 EMPTY = "<p>Nothing chosen yet.</p><p class='qd-small'>Pick an example: in a few minutes you can chat with a model of your own.</p>"
@@ -36,6 +36,7 @@ class DataTab:
     empty: gr.HTML
     chosen: gr.Column
     preview: gr.Chatbot
+    instruction: gr.HTML
     previous: gr.Button
     position: gr.HTML
     next: gr.Button
@@ -56,8 +57,8 @@ class DataTab:
     def outputs(self) -> list:
         """Everything that `draw` and `refused` may set."""
         above = [self.problem, self.ways_row, *self.ways_out, self.head, self.title, self.empty, self.chosen, self.sources.delete]
-        preview = [self.preview, self.position, self.counts, self.every_row, self.aside, self.aside_rows, self.to_training, self.index, self.asked]
-        preview += [self.language_row, self.language, self.lengths]
+        preview = [self.preview, self.instruction, self.position, self.counts, self.every_row, self.aside, self.aside_rows, self.to_training]
+        preview += [self.index, self.asked, self.language_row, self.language, self.lengths]
         return [*above, *preview, *self.choosing.outputs(), *self.findings.outputs(), *self.seen.outputs()]
 
 
@@ -86,6 +87,7 @@ def _understood() -> dict:
     parts["preview"] = gr.Chatbot(
         label="One conversation", show_label=False, height=300, render_markdown=False, latex_delimiters=[], buttons=[], elem_id="data-preview"
     )
+    parts["instruction"] = text("", visible=False, elem_id="data-instruction")
     with gr.Row(elem_classes="qd-line"):
         parts["previous"] = gr.Button("‹ Previous", size="sm", scale=0, min_width=100, elem_id="data-previous")
         parts["position"] = text("", elem_id="data-position")
@@ -130,7 +132,7 @@ def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
         **data_findings.draw(tab.findings, dataset.report.findings),
         tab.aside: gr.update(label=f"Show the {len(held_out)} set aside", visible=bool(held_out), open=False),
         tab.aside_rows: questions_and_answers(held_out),
-        tab.to_training: f"Train on {'this' if every == 1 else 'these'} {every:,} {noun(dataset)}{'' if every == 1 else 's'}",
+        tab.to_training: f"Train on this {noun(dataset)}" if every == 1 else f"Train on these {every:,} {noun(dataset)}s",
         tab.lengths: shown(""),
         **data_seen.closed(tab.seen),
     }
@@ -152,16 +154,28 @@ def draw_lengths(tab: DataTab, studio: Studio, dataset_id: str, model_id: str) -
 
 def preview(tab: DataTab, dataset: PreparedDataset, index: int) -> Updates:
     at = index % len(dataset.rows)
-    return {tab.preview: chat_messages(dataset.rows[at]), tab.position: position(at, dataset), tab.index: at}
+    row = dataset.rows[at]
+    said = instruction(row)
+    above = {tab.instruction: shown(f'<p class="qd-small">Instruction: {esc(said)}</p>' if said else "")}
+    return {tab.preview: chat_messages(row), **above, tab.position: position(at, dataset), tab.index: at}
 
 
-def refused(tab: DataTab, asked: Attempt, error: DataError) -> Updates:
-    """The problem in words, buttons for what can be done about it, and the columns to choose from where none fit."""
+def refused(tab: DataTab, studio: Studio, asked: Attempt, error: DataError, still: str) -> Updates:
+    """The problem in words, and buttons for what can be done about it. The data set `still` stays where there is one and it can, with the choices
+    that hold; else a new file's columns can be chosen."""
     told = {tab.problem: shown(alert(str(error))), tab.asked: asked, **_ways_out(tab, asked)}
-    if not error.columns:
+    if takes_the_place(asked, error):
+        away = {tab.chosen: gr.update(visible=False), tab.head: gr.update(visible=False), tab.empty: gr.update(visible=False)}
+        return {**told, **away, **data_choosing.draw_columns(tab.choosing, error.columns)}
+    if not still:
         return told
-    away = {tab.chosen: gr.update(visible=False), tab.head: gr.update(visible=False), tab.empty: gr.update(visible=False)}
-    return {**told, **away, **data_choosing.draw_columns(tab.choosing, error.columns)}
+    dataset = studio.data.get(LOCAL, still)
+    return {**told, tab.problem: shown(alert(f"{error} Still shown: {dataset.name}.")), **data_choosing.draw(tab.choosing, dataset)}
+
+
+def takes_the_place(asked: Attempt, error: DataError) -> bool:
+    """Whether what could not be read is shown in place of what was there: a new file, of which the columns are to be chosen."""
+    return bool(error.columns) and asked.pending()
 
 
 def _ways_out(tab: DataTab, asked: Attempt) -> Updates:

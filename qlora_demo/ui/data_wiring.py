@@ -17,7 +17,7 @@ from qlora_demo.ui import data_seen, hub_picking
 from qlora_demo.ui.data_attempt import Attempt, current
 from qlora_demo.ui.data_choosing import with_columns, with_names
 from qlora_demo.ui.data_findings import after_click
-from qlora_demo.ui.data_tab import DataTab, draw, draw_language, draw_lengths, preview, refused
+from qlora_demo.ui.data_tab import DataTab, draw, draw_language, draw_lengths, preview, refused, takes_the_place
 from qlora_demo.ui.guard import Updates, as_message, shown_in, stream_shown_in
 from qlora_demo.ui.shell import Shell
 
@@ -33,37 +33,43 @@ def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list
     def adopt(dataset_id: str) -> Updates:
         return {shell.dataset_id: dataset_id, **draw(tab, studio, dataset_id)}
 
-    def attempt(asked: Attempt) -> Updates:
+    def attempt(asked: Attempt, shown: str) -> Updates:
+        """`shown` is the data set on the page, which stays there where this one cannot be read."""
         try:
             return adopt(asked.read(studio))
         except DataError as error:
-            told = refused(tab, replace(asked, ways_out=error.ways_out), error)
-            return {**told, shell.dataset_id: ""} if error.columns and asked.pending() else told
+            failed = replace(asked, ways_out=error.ways_out)
+            return {**refused(tab, studio, failed, error, shown), **({shell.dataset_id: ""} if takes_the_place(failed, error) else {})}
 
-    def on(trigger: Any, handler: Callable[..., Updates], inputs: list) -> gr.events.Dependency:
-        return gr.on(trigger, shown_in(tab.problem, handler), inputs, outputs, **reading)
+    def on(trigger: Any, handler: Callable[..., Updates], inputs: list, mode: str = "once") -> gr.events.Dependency:
+        return gr.on(trigger, shown_in(tab.problem, handler), inputs, outputs, trigger_mode=mode, **reading)
 
-    def change(trigger: Any, inputs: list, changed: Callable[..., Any]) -> gr.events.Dependency:
+    def change(trigger: Any, inputs: list, changed: Callable[..., Any], mode: str = "once") -> gr.events.Dependency:
         """`changed` makes other choices of those that hold now and the controls' values; None where there is nothing to do yet."""
 
         def again(asked: Attempt, dataset_id: str, *values: Any) -> Updates:
-            now = current(studio, asked, dataset_id)
-            choices = changed(now, *values)
-            return {} if choices is None or choices == now.choices else attempt(replace(now, choices=choices))
+            with studio.data.turn(dataset_id):
+                now = current(studio, asked, dataset_id)
+                choices = changed(now, *values)
+                if choices is None or choices == now.choices:
+                    return {tab.problem: gr.skip()}
+                return attempt(replace(now, choices=choices), now.dataset_id)
 
-        return on(trigger, again, [tab.asked, shell.dataset_id, *inputs])
+        return on(trigger, again, [tab.asked, shell.dataset_id, *inputs], mode)
 
     sources, choosing = tab.sources, tab.choosing
     chosen = [on(button.click, lambda i=i: adopt(studio.data.add_example(LOCAL, EXAMPLES[i].id)), []) for i, button in enumerate(sources.examples)]
-    uploaded = on(sources.file.upload, lambda path: attempt(Attempt(path=path)), [sources.file])
+    uploaded = on(sources.file.upload, lambda path, shown: attempt(Attempt(path=path), shown), [sources.file, shell.dataset_id])
     uploaded.then(lambda: None, None, [sources.file], **HIDDEN)  # read or refused: the place is free for another file
-    chosen += [uploaded, on(sources.read_paste.click, lambda words: attempt(Attempt(text=words)), [sources.paste])]
-    chosen.append(on(tab.start_over.click, lambda: adopt(""), []))
-    chosen.append(on(sources.delete.click, lambda which: _delete(studio, which, adopt), [shell.dataset_id]))
-    chosen.append(change(choosing.sheet.input, [choosing.sheet], lambda now, sheet: replace(now.choices, sheet=sheet, columns={})))
-    chosen.append(change(choosing.speaker.input, [choosing.speaker], lambda now, speaker: replace(now.choices, speaker=speaker)))
+    pasted = [sources.paste, shell.dataset_id]
+    chosen += [uploaded, on(sources.read_paste.click, lambda words, shown: attempt(Attempt(text=words), shown), pasted)]
+    for button, away in ((tab.start_over, studio.data.forget), (sources.delete, studio.data.remove)):
+        chosen.append(on(button.click, lambda shown, away=away: _away(away, studio.data.newest(shown), adopt), [shell.dataset_id]))
+    last = "always_last"  # of values chosen quickly one after the other, the last one counts
+    chosen.append(change(choosing.sheet.input, [choosing.sheet], lambda now, sheet: replace(now.choices, sheet=sheet, columns={}), last))
+    chosen.append(change(choosing.speaker.input, [choosing.speaker], lambda now, speaker: replace(now.choices, speaker=speaker), last))
     columns = choosing.columns_inputs()
-    chosen.append(change([part.input for part in columns], columns, _columns))
+    chosen.append(change([part.input for part in columns], columns, _columns, last))
     chosen.append(change(choosing.swap.click, columns, lambda now, asked, answer, *rest: _columns(now, answer, asked, *rest)))
     named = [choosing.use_names.click, choosing.label_names.submit]
     chosen.append(change(named, [choosing.label_names], lambda now, words: _names(studio, now, words)))
@@ -71,7 +77,8 @@ def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list
         chosen.append(change(line.fix.click, [line.fix], lambda now, words, i=i: after_click(now.choices, _findings(studio, now), i, words)))
     chosen.append(change(tab.every_row.click, [], lambda now: replace(now.choices, test=not now.choices.test)))
     for i, way in enumerate(tab.ways_out):
-        chosen.append(on(way.click, lambda asked, i=i: attempt(asked.changed(dict(asked.ways_out[i].change))), [tab.asked]))
+        again = [tab.asked, shell.dataset_id]
+        chosen.append(on(way.click, lambda asked, shown, i=i: attempt(asked.changed(dict(asked.ways_out[i].change)), shown), again))
     chosen.append(hub_picking.wire(sources, studio, adopt, outputs))
     _wire_looking(tab, shell, studio, model)
     lengths = as_message(lambda dataset_id, model_id: draw_lengths(tab, studio, dataset_id, model_id))
@@ -80,8 +87,9 @@ def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list
     return chosen
 
 
-def _delete(studio: Studio, dataset_id: str, adopt: Callable[[str], Updates]) -> Updates:
-    studio.data.remove(LOCAL, dataset_id)
+def _away(remove: Callable[[str, str], None], dataset_id: str, adopt: Callable[[str], Updates]) -> Updates:
+    if dataset_id:
+        remove(LOCAL, dataset_id)
     return adopt("")
 
 
@@ -96,7 +104,8 @@ def _names(studio: Studio, now: Attempt, words: str) -> Choices:
 
 
 def _findings(studio: Studio, now: Attempt) -> Sequence[Finding]:
-    return studio.data.get(LOCAL, now.dataset_id).report.findings
+    """Those that stood on the page when the button was pressed."""
+    return studio.data.get(LOCAL, now.seen).report.findings
 
 
 def _wire_looking(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> None:
@@ -121,7 +130,7 @@ def _wire_looking(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown
     where, of_model = [shell.dataset_id, tab.index], [shell.dataset_id, model, tab.index]
     seen_parts = [tab.problem, seen.text, seen.shown]
     for button, by in ((tab.previous, -1), (tab.next, 1)):
-        stepped = button.click(shown_in(tab.problem, step(by)), where, [tab.problem, tab.preview, tab.position, tab.index], **HIDDEN)
+        stepped = button.click(shown_in(tab.problem, step(by)), where, [tab.problem, tab.preview, tab.instruction, tab.position, tab.index], **HIDDEN)
         stepped.then(shown_in(tab.problem, follow), [*of_model, seen.shown], seen_parts, **HIDDEN)
     seen.part.expand(shown_in(tab.problem, show), of_model, seen_parts, **PRIVATE)
     seen.part.collapse(lambda: False, None, [seen.shown], **HIDDEN)

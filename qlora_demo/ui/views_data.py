@@ -74,12 +74,10 @@ def instruction(row: Row) -> str:
 
 
 def position(index: int, dataset: PreparedDataset) -> str:
-    """ "conversation 3 of 118 · line 3", and the instruction above it where it has one."""
+    """ "conversation 3 of 118 · line 3"."""
     row = dataset.rows[index]
-    said = instruction(row)
-    first = f'<p class="qd-small">Instruction: {esc(said)}</p>' if said else ""
     place = f" · {esc(row.source)}" if row.source else ""
-    return f'{first}<p class="qd-small qd-centre">{noun(dataset)} {index + 1:,} of {len(dataset.rows):,}{place}</p>'
+    return f'<p class="qd-small qd-centre">{noun(dataset)} {index + 1:,} of {len(dataset.rows):,}{place}</p>'
 
 
 def counts(dataset: PreparedDataset, held_out: int) -> str:

@@ -175,6 +175,28 @@ def test_columns_that_do_not_fit_can_be_chosen(tiny_server: Server, page: Page, 
     expect(page.locator("#data-problem")).to_be_hidden()
 
 
+def test_quick_clicks_all_count_and_starting_over_holds(tiny_server: Server, page: Page, tmp_path: Path) -> None:
+    opened(tiny_server, page)
+    rows = "".join(f"What is thing {i}?,It is number {i * i}\n" for i in range(30))
+    personal = "Whom do I ask?,Ask ann@waldhof-reisen.de or call +49 30 901820 44\n"
+    upload(page, tmp_path, "faq.csv", f"question,answer\n{rows}{personal}What is thing 1?,It is number 1\n")
+    expect(page.locator("#data-counts")).to_contain_text("32 conversations")
+    page.evaluate("""() => [...document.querySelectorAll('#data-remarks button')]
+        .filter((button) => /^(Hide it|Remove 1 repeat)$/.test(button.textContent.trim())).forEach((button) => button.click())""")
+    for done in ("Hid e-mail addresses in 1 row.", "Hid phone numbers in 1 row.", "Removed 1 repeat."):
+        expect(page.locator("#data-remarks")).to_contain_text(done)
+    expect(page.locator("#data-counts")).to_contain_text("31 conversations")
+    page.click("#data-previous")
+    expect(page.locator("#data-preview")).to_contain_text("Ask [e-mail] or call [phone]")
+    upload(page, tmp_path, "photo.csv", b"\x89PNG\r\n\x1a\n" + bytes(200))
+    expect(page.locator("#data-problem")).to_contain_text("photo.csv is an image. Upload a table, JSON, or text. Still shown: faq.csv.")
+    page.click("#start-over")
+    expect(page.locator("#data-empty")).to_be_visible()
+    page.reload()
+    expect(page.locator("#data-empty")).to_be_visible()
+    expect(page.locator("#data-title")).to_be_hidden()
+
+
 def test_all_rows_can_be_used_and_an_upload_deleted(tiny_server: Server, page: Page, tmp_path: Path) -> None:
     opened(tiny_server, page)
     upload(page, tmp_path, "faq.csv", "question,answer\n" + "".join(f"What is thing {i}?,It is number {i * i}\n" for i in range(30)))

@@ -17,7 +17,7 @@ from qlora_demo.data.conversation import Conversation, Row
 from qlora_demo.data.dataset import PreparedDataset, load_dataset_folder
 from qlora_demo.data.reader import read_in_child
 from qlora_demo.data.table import Limits
-from qlora_demo.errors import DataError
+from qlora_demo.errors import DataError, WayOut
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MEASURED = (
@@ -84,11 +84,14 @@ def check(folder: Path, case: Refused | Read) -> None:
     assert (tuple(map(texts, dataset.rows)), remarks(dataset)) == (case.rows, case.remarks)
 
 
-def measured(folder: Path, name: str, content: bytes, limits: Limits) -> tuple[str, int]:
-    """("" or the sentence that refuses it, bytes at the highest point) of the child."""
+def measured(folder: Path, name: str, content: bytes, limits: Limits) -> tuple[DataError | None, int]:
+    """(why it is refused, bytes at the highest point) of the child."""
     inside = Path(tempfile.mkdtemp(dir=folder))
     (inside / "upload").write_bytes(content)
     about = {"path": str(inside / "upload"), "ours": False, "display_name": name, "out": str(inside / "out")}
     request = json.dumps({**about, "choices": {}, "limits": asdict(limits)})
     done = subprocess.run([sys.executable, "-c", MEASURED], input=request, capture_output=True, text=True, check=True, cwd=ROOT)
-    return json.loads(done.stdout).get("error", ""), int(done.stderr.splitlines()[-1])
+    reply = json.loads(done.stdout)
+    ways_out = [WayOut(label, change) for label, change in reply.get("ways_out", [])]
+    refused = DataError(reply["error"], ways_out, reply["columns"]) if "error" in reply else None
+    return refused, int(done.stderr.splitlines()[-1])

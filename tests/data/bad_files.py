@@ -207,8 +207,8 @@ ROWS: dict[str, tuple[Refused | Read, ...]] = {
             "What do you sell?,We sell bread.\nAnd when?,At six\n",
             ("What do you sell? | We sell bread.", "And when? | At six"),
             (
-                "Your file has no column names. We called them A, B.",
                 "We took 'A' as the question and 'B' as the answer, guessed from the texts.",
+                "Your file has no column names. We called them A, B.",
             ),
         ),
     ),

@@ -54,8 +54,8 @@ def test_05_too_many_rows_are_counted_and_the_first_ones_offered(tmp_path: Path)
 
 def test_13_a_compressed_file_is_not_unpacked(tmp_path: Path) -> None:
     content = gzip.compress(bytes(100_000_000), 1)
-    sentence, peak = measured(tmp_path, "a.jsonl", content, Limits())
-    assert sentence == "a.jsonl is a compressed file (gzip). Unpack it and upload the file inside."
+    refused, peak = measured(tmp_path, "a.jsonl", content, Limits())
+    assert str(refused) == "a.jsonl is a compressed file (gzip). Unpack it and upload the file inside."
     assert peak < 200_000_000
 
 
@@ -74,8 +74,8 @@ def test_16_a_small_parquet_file_that_decodes_to_gigabytes(tmp_path: Path) -> No
     rows = "This demo takes up to 1,000,000 rows; yours has 2,500,000. Upload a shorter file."
     budget = "a.parquet decodes to more than 20 MB. Upload a smaller file."
     for limits, expected in ((Limits(), rows), (Limits(max_rows=10**7, max_unpacked_bytes=20_000_000), budget)):
-        sentence, peak = measured(tmp_path, "a.parquet", content, limits)
-        assert sentence == expected
+        refused, peak = measured(tmp_path, "a.parquet", content, limits)
+        assert str(refused) == expected
         assert peak < 300_000_000
 
 

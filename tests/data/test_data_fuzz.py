@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qlora_demo.data.choices import Choices
 
-FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("kind", STRATEGIES)

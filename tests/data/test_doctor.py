@@ -152,12 +152,12 @@ def test_contradicting_labels() -> None:
 def test_one_answer() -> None:
     why = "The model learns to answer everything with it."
     assert said([row(f"Question {i} {WORDS[i]}?", "I do not know.", i) for i in range(20)]) == [
-        ("one_answer", "All 20 answers are the same.", why, "")
+        ("one_answer", "In all 20 rows the last answer is the same.", why, "")
     ]
     rows = [row(f"Question {i}?", "I do not know." if i else "It is an apple.", i) for i in range(20)]
-    assert said(rows) == [("one_answer", "19 of 20 answers are the same.", why, "")]
+    assert said(rows) == [("one_answer", "In 19 of 20 rows the last answer is the same.", why, "")]
     assert said([*rows, *many(2)]) == [
-        ("one_opening", "19 of 22 answers begin with 'I do not'.", "The model will begin nearly every answer like this.", "")
+        ("one_opening", "In 19 of 22 rows the last answer begins with 'I do not'.", "The model will begin nearly every answer like this.", "")
     ]
     assert said([*rows, *many(10)]) == []
 
@@ -165,7 +165,7 @@ def test_one_answer() -> None:
 def test_one_opening() -> None:
     why = "The model will begin nearly every answer like this."
     rows = [row(f"Where is it, {word}?", f"Of course, my {word}", i) for i, word in enumerate(WORDS)]
-    assert said([*rows[:17], *many(3)]) == [("one_opening", "17 of 20 answers begin with 'Of course, my'.", why, "")]
+    assert said([*rows[:17], *many(3)]) == [("one_opening", "In 17 of 20 rows the last answer begins with 'Of course, my'.", why, "")]
     assert said([*rows[:16], *many(4)]) == []
     assert said([row(f"Write {word}.", f"def main() -> {word}:\n    pass", i) for i, word in enumerate(WORDS)]) == []
     assert said([row(f"Write {word}.", f"import numpy as {word}", i) for i, word in enumerate(WORDS)]) == []

@@ -197,6 +197,10 @@ def test_a_mapping_that_does_not_fit(columns: dict[str, str], expected: str) -> 
 def test_one_column_of_text_may_be_a_subject() -> None:
     error = refusal({"id": "1", "notes": "Once upon a time"})
     assert str(error) == (
+        "Only 'notes' holds text. Teach the model this text as a subject, or choose which column is asked and which is the answer."
+    )
+    alone = refusal({"notes": "Once upon a time"})
+    assert str(alone) == (
         "This looks like plain text: one column, 'notes'. Teach the model this text as a subject, or add a second column with answers."
     )
     assert error.ways_out == (WayOut("Teach it as a subject", {"columns": {"text": "notes"}}),)

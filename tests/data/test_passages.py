@@ -52,3 +52,16 @@ def test_a_table_is_told_from_a_text(text: str, prose: bool) -> None:
 def test_nothing_to_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="empty"):
         read(tmp_path, "\n \n")
+
+
+def test_lists_of_pairs_are_recognised_and_the_way_out_is_said(tmp_path: Path) -> None:
+    pairs = "Where are you? - By the sea\nWhen? - At noon\nWho? - Ann\nWhy? - Because\n"
+    notes = [finding.message for finding in read(tmp_path, pairs).report.findings]
+    assert "This looks like questions with answers. To teach those, put a tab or a semicolon between each question and its answer." in notes
+    prose = [finding.message for finding in read(tmp_path, f"{FIRST}\n\n{SECOND}\n").report.findings]
+    assert not any("questions with answers" in message for message in prose)
+
+
+def test_a_single_pasted_pair_is_a_pair() -> None:
+    assert not is_prose("When?; At nine", "pasted text")
+    assert is_prose("We open at nine.", "pasted text")

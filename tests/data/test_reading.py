@@ -373,3 +373,17 @@ def test_empty_cells_beside_a_table_are_no_mistake(tmp_path: Path) -> None:
 def test_a_stray_quote_in_a_large_file_is_found_within_bounds(tmp_path: Path) -> None:
     text = 'q,a\n"x,y\n' + "what is it?,it is a thing\n" * 200_000
     assert refusal(tmp_path, "a.csv", text).startswith("We could not read a.csv: line 2: the quote opened on line 2 is never closed")
+
+
+def test_a_comma_too_many_is_told_where_it_stands(tmp_path: Path) -> None:
+    expected = "We could not read a.json: line 3, character 1: before this bracket there is one comma too many. Fix line 3 and upload it again."
+    assert refusal(tmp_path, "a.json", '[{"q": "x"},\n {"q": "y"},\n]') == expected
+
+
+def test_the_only_list_of_objects_is_the_rows(tmp_path: Path) -> None:
+    assert read(tmp_path, "a.json", '{"version": 2, "faqs": [{"q": "x", "a": "y"}]}').rows == ({"q": "x", "a": "y"},)
+
+
+def test_a_markdown_table(tmp_path: Path) -> None:
+    table = read(tmp_path, "a.csv", "| question | answer |\n|---|:---|\n| x | y |\n")
+    assert [set(row.values()) for row in table.rows] == [{" x ", " y "}]

@@ -15,7 +15,6 @@ from data.fuzzing import assert_helpful
 from data.sheets import workbook
 
 from qlora_demo.data.table import Limits
-from qlora_demo.errors import DataError
 from qlora_demo.settings import Settings
 
 SIZE = 5_000_000
@@ -55,8 +54,7 @@ SHAPES: dict[str, tuple[str, Callable[[], str | bytes]]] = {
     "one line": ("a.csv", lambda: "x" * SIZE),
     "one line of words": ("a.txt", lambda: repeated("word ")),
     "one value in quotes": ("a.csv", lambda: Q + '"' + repeated("x,\n")),
-    "tiny rows": ("a.csv", lambda: Q + repeated("a,b\n")),
-    "tiny rows, no two alike": ("a.csv", lambda: Q + many("{0},{0}\n")),
+    "tiny rows": ("a.csv", lambda: Q + many("{0},{0}\n")),
     "very many columns": ("a.csv", lambda: many("c{0},") + "\n1\n"),
     "as many columns as are read": ("a.csv", lambda: ",".join(f"c{i}" for i in range(499)) + "\n" + repeated(",".join(["x"] * 499) + "\n")),
     "only commas": ("a.csv", lambda: "," * SIZE),
@@ -87,7 +85,7 @@ SHAPES: dict[str, tuple[str, Callable[[], str | bytes]]] = {
 def test_five_megabytes(tmp_path: Path, shape: str) -> None:
     name, content = SHAPES[shape][0], SHAPES[shape][1]()
     data = content if isinstance(content, bytes) else content.encode()
-    sentence, peak = measured(tmp_path, name, data, LIMITS)
+    refused, peak = measured(tmp_path, name, data, LIMITS)
     assert peak < MOST
-    if sentence:
-        assert_helpful(DataError(sentence), name)
+    if refused:
+        assert_helpful(refused, name)

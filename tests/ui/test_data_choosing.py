@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from qlora_demo.data.choices import Choices
-from qlora_demo.errors import WayOut
+from qlora_demo.errors import DataError, WayOut
 from qlora_demo.ui.data_attempt import Attempt
 from qlora_demo.ui.data_choosing import with_columns, with_names
 
@@ -16,7 +18,10 @@ def test_columns() -> None:
 
 
 def test_names_for_labels() -> None:
-    assert with_names(Choices(), ("0", "1", "2"), "bad, , good").labels == {"0": "bad", "2": "good"}
+    assert with_names(Choices(), ("0", "1", "2"), "bad; so so; good").labels == {"0": "bad", "1": "so so", "2": "good"}
+    for text, told in (("bad, good", "you gave 2"), ("bad, good, bad", "some are the same")):
+        with pytest.raises(DataError, match=f"^3 different names are needed, one for each of 0, 1, 2; {told}.$"):
+            with_names(Choices(), ("0", "1", "2"), text)
     assert with_names(Choices(labels={"0": "bad"}), ("0", "1"), "").labels == {}
 
 

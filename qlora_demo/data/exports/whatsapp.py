@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -77,7 +77,12 @@ def read_export(lines: Callable[[], Iterator[str]], name: str, speaker: str) -> 
     layout = next(found for line in lines() if (found := _layout(line)))
     month_first = _month_first(lines(), layout)
     export = PeopleExport(name, "whatsapp", lambda: [_said(lines(), layout, bool(month_first))])
-    return read_people(export, speaker, (ORDER_NOTE,) if month_first is None else ())
+    return read_people(export, speaker, (ORDER_NOTE,) if month_first is None and _has_slashes(lines(), layout) else ())
+
+
+def _has_slashes(lines: Iterable[str], layout: re.Pattern[str]) -> bool:
+    """Dates with dots or hyphens have the day before the month."""
+    return any(found["sign"] == "/" for line in lines if (found := layout.match(line.lstrip(LEADING))))
 
 
 def _layout(line: str) -> re.Pattern[str] | None:
