@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from qlora_demo.data.passages import PASTED
 from qlora_demo.data.reader import SOURCE, read_again_in_child, read_in_child
 from qlora_demo.data.table import Limits
 from qlora_demo.data.wording import megabytes
-from qlora_demo.errors import DataError, ModelError, NotFoundError
+from qlora_demo.errors import DataError, ModelError, NotFoundError, StorageError
 from qlora_demo.examples import find_example
 from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.pipes import Child, ChildDied
@@ -178,7 +179,11 @@ class DataSets:
         remove(self._home.datasets / dataset_id)
 
     def _learned_from(self, owner: str) -> set[str]:
-        return {read_json(self._home.run(job.run).run_json)["dataset"] for job in self._ledger.jobs(owner)}
+        learned = set()
+        for job in self._ledger.jobs(owner):
+            with suppress(StorageError):  # a damaged run keeps nothing
+                learned.add(read_json(self._home.run(job.run).run_json)["dataset"])
+        return learned
 
     # Tokens
 

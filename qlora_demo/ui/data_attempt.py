@@ -31,9 +31,12 @@ class Attempt:
         return replace(self, choices=replace(self.choices, **change), ways_out=())
 
     def read(self, studio: Studio) -> str:
-        """Returns the data set's id. Raises DataError, NotFoundError."""
+        """Returns the data set's id. The upload in the temporary folder is deleted once the home has its copy: "Delete it now" then leaves none.
+        Raises DataError, NotFoundError."""
         if self.path:
-            return studio.data.add_file(LOCAL, Path(self.path), Path(self.path).name, self.choices)
+            dataset_id = studio.data.add_file(LOCAL, Path(self.path), Path(self.path).name, self.choices)
+            Path(self.path).unlink(missing_ok=True)
+            return dataset_id
         if self.text:
             return studio.data.add_text(LOCAL, self.text, self.choices)
         return studio.data.change(LOCAL, self.dataset_id, self.choices)

@@ -109,9 +109,9 @@ def _understood() -> dict:
 
 def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
     """All of the right column, from the studio alone. Raises NotFoundError."""
-    own = bool(dataset_id) and not studio.data.is_example(dataset_id)
-    fresh = {tab.problem: shown(""), tab.asked: Attempt(), **_ways_out(tab, Attempt()), tab.sources.delete: gr.update(visible=own)}
+    fresh = {tab.problem: shown(""), tab.asked: Attempt(), **_ways_out(tab, Attempt())}
     if not dataset_id:
+        fresh[tab.sources.delete] = gr.update(visible=False)
         hidden = {tab.chosen: gr.update(visible=False), tab.head: gr.update(visible=False)}
         return {**fresh, **hidden, tab.empty: gr.update(visible=True), **data_choosing.hidden(tab.choosing)}
     dataset = studio.data.get(LOCAL, dataset_id)
@@ -120,6 +120,7 @@ def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
     every = len(dataset.rows)
     return {
         **fresh,
+        tab.sources.delete: gr.update(visible=not studio.data.is_example(dataset_id)),
         tab.empty: gr.update(visible=False),
         tab.chosen: gr.update(visible=True),
         tab.head: gr.update(visible=True),
