@@ -170,7 +170,10 @@ def test_columns_that_do_not_fit_can_be_chosen(tiny_server: Server, page: Page, 
     expect(page.locator("#data-problem")).to_contain_text("no two columns of text")
     for place, name in (("#question-column", "code"), ("#answer-column", "sum")):
         page.locator(f"{place} input").fill(name)
+        page.get_by_role("option", name=name).first.wait_for()
         page.locator(f"{place} input").press("Enter")
+        expect(page.locator(f"{place} input")).to_have_value(name)
+        page.wait_for_timeout(500)  # nobody chooses both at once
     expect(page.locator("#data-counts")).to_contain_text("3 conversations")
     expect(page.locator("#data-problem")).to_be_hidden()
 
