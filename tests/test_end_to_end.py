@@ -133,7 +133,7 @@ def test_every_example_trains_and_answers(home: Home) -> None:
         runs = {}
         for example in EXAMPLES:
             dataset_id = studio.data.add_example(LOCAL, example.id)
-            assert studio.data.get(LOCAL, dataset_id).goal() == {"sentiment": "sorting"}.get(example.id, example.id)
+            assert studio.data.get(LOCAL, dataset_id).goal == {"sentiment": "sorting"}.get(example.id, example.id)
             recipe = replace(studio.recommend(LOCAL, dataset_id, "", "lora", "quick"), epochs=0.2, held_out=2, evaluations=1)
             runs[example.id] = studio.submit(LOCAL, dataset_id, recipe, example.title)
         for name, run in runs.items():

@@ -73,7 +73,7 @@ class Doctor:
     def __init__(self, kind: str):
         self._kind = kind
         self._places = Places()
-        self._asked, self._answers = array("q"), array("I")
+        self._asked, self._answers = array("q"), array("q")
         self._exact, self._openings = array("I"), array("I")
         self._flags = array("H")
         self._label_of = array("I")
@@ -89,7 +89,7 @@ class Doctor:
         asked_words, answer_words = _plain(folded_asked), _plain(folded_answer)
         self._exact.append(hash(f"{' '.join(folded_asked)}{BETWEEN}{' '.join(folded_answer)}") & 0xFFFFFFFF)
         self._asked.append(hash(" ".join(asked_words)))
-        self._answers.append(hash(" ".join(answer_words)) & 0xFFFFFFFF)
+        self._answers.append(hash(" ".join(answer_words)))
         if self._kind == "labels":
             self._label_of.append(self._labels.setdefault(row.label or answer, len(self._labels)))
         elif self._kind == "conversations":
@@ -173,7 +173,7 @@ class Doctor:
     def _loose(self) -> np.ndarray:
         """A number for each row, equal up to capitals, white space and punctuation."""
         key = np.frombuffer(self._asked, np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= np.frombuffer(self._answers, np.uint32) * np.uint64(0xBF58476D1CE4E5B9)
+        key ^= np.frombuffer(self._answers, np.uint64) * np.uint64(0xBF58476D1CE4E5B9)
         return key
 
     def _repeated(self) -> tuple[np.ndarray, bool]:
@@ -205,7 +205,7 @@ class Doctor:
         if self._kind == "passages":
             return np.empty(0, int), np.empty(0, int), 0
         rows = np.setdiff1d(np.arange(len(self._asked)), near, assume_unique=True)
-        asked, answers = np.frombuffer(self._asked, np.int64)[rows], np.frombuffer(self._answers, np.uint32)[rows]
+        asked, answers = np.frombuffer(self._asked, np.int64)[rows], np.frombuffer(self._answers, np.int64)[rows]
         several = differing(asked, answers)
         first = first_of(asked[several])
         other = answers[several] != answers[several][first]
@@ -226,7 +226,7 @@ class Doctor:
         return say(rows, self._place, questions)
 
     def _one_answer(self) -> Finding | None:
-        answers = np.frombuffer(self._answers, np.uint32)
+        answers = np.frombuffer(self._answers, np.int64)
         if self._kind != "conversations" or len(answers) < ANSWER_ROWS:
             return None
         answer, count = most_common(answers)
