@@ -12,6 +12,7 @@ from qlora_demo.errors import DataError, NotFoundError
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
 from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.ui.data_attempt import Attempt, current
 
 FAQ = "question,answer\n" + "".join(f"What is thing {i}?,It is the {i}th of them\n" for i in range(24))
 
@@ -163,3 +164,11 @@ def test_the_command_repeats_every_choice(tiny_home: Home, tmp_path: Path) -> No
     command = studio.run(LOCAL, run).command
     options = "--map user=answer --map assistant=question --fix duplicates --first-rows 22 --leave-out-broken --name one"
     assert command.endswith(options)
+
+
+def test_choices_are_about_what_is_shown_though_another_file_was_refused(studio: Studio, tmp_path: Path) -> None:
+    shown = added(studio, tmp_path)
+    refused = Attempt(path="/photo.csv")
+    now = current(studio, refused, shown)
+    assert (now.dataset_id, now.seen, now.pending()) == (shown, shown, False)
+    assert current(studio, refused, "") == refused

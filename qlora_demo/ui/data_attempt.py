@@ -43,8 +43,8 @@ class Attempt:
 
 
 def current(studio: Studio, asked: Attempt, dataset_id: str) -> Attempt:
-    """What other choices are about: the file that could not be read, else the data set that is shown. Raises NotFoundError."""
-    if asked.pending() or not dataset_id:
+    """What other choices are about: the data set that is shown, else the file that could not be read. Raises NotFoundError."""
+    if not dataset_id:
         return asked
     newest = studio.data.newest(dataset_id)
     return Attempt(dataset_id=newest, choices=studio.data.get(LOCAL, newest).choices, seen=dataset_id)
