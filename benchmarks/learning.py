@@ -21,14 +21,17 @@ from qlora_demo.recipe import Recipe
 from qlora_demo.systems import peak_memory
 from qlora_demo.training.batches import plan
 from qlora_demo.training.callbacks import StepCallback, Watch
-from qlora_demo.training.trainer import add_adapter, build_trainer
+from qlora_demo.training.trainer import Setting, add_adapter, build_trainer
 
 WORDS = ("lamp", "light", "sea", "night", "storm", "boat", "harbour", "quiet", "tea", "rope", "keeper", "gull", "rock", "wind", "tide", "paint")
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn and how. `precision` is "bf16" or "fp16" on a card; on a processor "own", what that processor is fast at."""
+    """What to learn and how. `precision` is "bf16" or "fp16" on a card; on a processor "own", what that processor is fast at.
+
+    Without `data` it is `rows` made rows of `words` words.
+    """
 
     folder: Path
     shape: Dimensions
@@ -38,11 +41,19 @@ class Task:
     rows: int = 32
     words: int = 60
     epochs: float = 3.0
+    batch_size: int = 8
+    checkpointing: bool = False
+    max_length: int = 1024
+    data: tuple[Conversation, ...] = ()
+
+    def conversations(self) -> list[Conversation]:
+        return list(self.data) or made_rows(self.rows, self.words)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """`speed` counts tokens a second from the end of the first step on; `page_speed` is what the page would show. Memory is in bytes."""
+    """`speed` counts tokens a second from the end of the first step on; `page_speed` is what the page would show; `trained_share` is
+    that of the tokens that carry loss. Memory is in bytes."""
 
     model: Any
     renderer: Renderer
@@ -50,6 +61,7 @@ class Learned:
     losses: list[float]
     speed: float
     page_speed: float
+    trained_share: float
     peak: int
     predicted: int
 
@@ -76,7 +88,8 @@ def made_rows(count: int, words: int) -> list[Conversation]:
 
 def recipe_of(task: Task) -> Recipe:
     rate = 1e-4 if task.method == "full" else 5e-4
-    return Recipe(method=task.method, epochs=task.epochs, batch_size=8, micro_batch_size=8, learning_rate=rate)
+    batch = task.batch_size
+    return Recipe(method=task.method, epochs=task.epochs, batch_size=batch, micro_batch_size=batch, learning_rate=rate, max_length=task.max_length)
 
 
 def learn(task: Task, place: Path) -> Learned:
@@ -86,7 +99,7 @@ def learn(task: Task, place: Path) -> Learned:
         torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(recipe.seed)
     renderer = Renderer(load_tokenizer(task.folder), {})
-    rows = [r for i, row in enumerate(made_rows(task.rows, task.words)) for r in renderer.render(row, recipe.max_length, i)]
+    rows = list(renderer.render_all(task.conversations(), recipe.max_length))
     lengths = [len(row.input_ids) for row in rows]
     steps = plan(lengths, recipe.batch_size, recipe.seed, recipe.epochs)
     model = load_base(task.folder, task.method, precision, task.device)
@@ -96,7 +109,7 @@ def learn(task: Task, place: Path) -> Learned:
         model = add_adapter(model, recipe)
     step_tokens = [sum(lengths[i] for i in step) for step in steps]
     watch = _watch(model, rows, renderer, step_tokens, place)
-    setting = (precision, task.device, place / "checkpoints")
+    setting = Setting(precision, task.device, place / "checkpoints", task.checkpointing)
     trainer = build_trainer(model, renderer.tokenizer, recipe, (rows, steps), setting, [StepCallback(watch)])
     trainer.remove_callback(PrinterCallback)
     trainer.train()
@@ -108,6 +121,7 @@ def learn(task: Task, place: Path) -> Learned:
         losses=watch.losses,
         speed=sum(step_tokens[1:]) / (ends[-1] - ends[0]),
         page_speed=watch.tokens / watch.learning_seconds,
+        trained_share=sum(row.learned() for row in rows) / sum(lengths),
         peak=torch.cuda.max_memory_reserved() if task.device == "cuda" else peak_memory(),
         predicted=training_memory(task.shape, recipe, max(lengths)).total(),
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import bitsandbytes
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
+
+PROBE_SIZE, PROBE_TIMES = 512, 5
+SURELY_FASTER = 1.3
+"""A run that goes on must compute as it began: what the probe cannot tell clearly is fp32."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +25,16 @@ class Precision:
     autocast: str
     reason: str
 
+    def ampere(self) -> bool:
+        """Whether it is that of a card of capability 8 or more, which has TF32 and flash attention too."""
+        return self.autocast == "bf16"
+
 
 def training_precision(device: str, method: str) -> Precision:
     """What to train in, with the reason for the log.
 
     CUDA: `torch.cuda.is_bf16_supported()` says yes on a T4, where bf16 is emulated and slow (pytorch#148322), so the compute capability
-    decides. CPU: bf16 products are 4 times as fast as fp32 where the processor has AVX512_BF16 or AMX, and slower elsewhere.
+    decides. CPU: bf16 products are 4 times as fast as fp32 where the processor has AVX512_BF16 or AMX; others are tried for some milliseconds.
     """
     if device == "cuda":
         major, minor = torch.cuda.get_device_capability()
@@ -32,9 +42,28 @@ def training_precision(device: str, method: str) -> Precision:
         # Where the whole model learns, its weights are the 32-bit masters, and autocast makes the 16-bit copies.
         weights = torch.float32 if method == "full" else dtype
         return Precision(weights, name, f"{name}: this card (capability {major}.{minor}) {why}")
-    if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported():
+    known = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if known or product_seconds(torch.float32) > SURELY_FASTER * product_seconds(torch.bfloat16):
         return Precision(torch.bfloat16, "", "bf16: this processor multiplies 16-bit numbers faster than 32-bit ones")
     return Precision(torch.float32, "", "fp32: this processor has no fast 16-bit arithmetic")
+
+
+def product_seconds(dtype: torch.dtype) -> float:
+    """What one small matrix product takes on this processor, at its best."""
+    a, b = torch.ones(PROBE_SIZE, PROBE_SIZE, dtype=dtype), torch.ones(PROBE_SIZE, PROBE_SIZE, dtype=dtype)
+    best = float("inf")
+    for _ in range(PROBE_TIMES):
+        began = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
+def attention_of(device: str, precision: Precision) -> str:
+    """The fastest attention that is installed, in transformers' words."""
+    if device == "cpu":
+        return "eager"  # short rows: fewer, cheaper calls
+    return "flash_attention_2" if precision.ampere() and find_spec("flash_attn") else "sdpa"
 
 
 def chat_precision(device: str) -> Precision:
@@ -59,15 +88,26 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=precision.dtype,
         )
-    return AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=precision.dtype,
         quantization_config=packing,
         device_map={"": 0 if device == "cuda" else "cpu"},
-        attn_implementation="sdpa" if device == "cuda" else "eager",  # short rows: fewer, cheaper calls on a processor
+        attn_implementation=attention_of(device, precision),
         trust_remote_code=False,
         use_safetensors=True,
     )
+    keep_one_head(model)
+    return model
+
+
+def keep_one_head(model: PreTrainedModel) -> None:
+    """Stops torch from copying the head's weights once for each row.
+
+    `generate` gives the head the last position of every row, (rows, 1, hidden) with gaps between. On a processor torch 2.13 multiplies that row by
+    row, with as many copies of the weights: 20 rows of a model with 49,152 words took a gigabyte. tests/models/test_loading.py reproduces it.
+    """
+    model.get_output_embeddings().register_forward_pre_hook(lambda module, inputs: (inputs[0].contiguous(),))
 
 
 def causal_model(model: PreTrainedModel | PeftModel) -> PreTrainedModel:

@@ -26,9 +26,19 @@ def collate(rows: Sequence[Rendered], pad_id: int) -> Batch:
     }
 
 
+def collate_unpadded(rows: Sequence[Rendered]) -> Batch:
+    """`input_ids`, `position_ids`, `labels`, each (1, all tokens): one row after the other. Positions that begin again tell transformers where a row
+    ends, so no row sees another; only flash attention computes this without waste."""
+    ids = [token for row in rows for token in row.input_ids]
+    positions = [position for row in rows for position in range(len(row.input_ids))]
+    labels = [label for row in rows for label in (IGNORED, *row.labels[1:])]  # a first token is nobody's next one
+    return {"input_ids": torch.tensor([ids]), "position_ids": torch.tensor([positions]), "labels": torch.tensor([labels])}
+
+
 def loss_sum(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Summed cross-entropy over the learned tokens, a scalar in fp32. `model` is the causal model itself, adapter layers inside it."""
-    hidden = model.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).last_hidden_state
+    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    hidden = model.model(**inputs, use_cache=False).last_hidden_state
     targets = batch["labels"][:, 1:]
     learned = targets != IGNORED
     logits = model.lm_head(hidden[:, :-1][learned])

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from transformers import DynamicCache, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 from transformers.generation.streamers import BaseStreamer
 
-from qlora_demo.data.rendering import Rendered
 from qlora_demo.models.loading import causal_model
-from qlora_demo.models.loss import mean_loss
 
 BASE = "__base__"
+T = TypeVar("T")
 TURN_TOKENS = 4
 """Two whole models answer in turns of so many tokens: often enough for both columns to grow, seldom enough to cost nothing."""
 Prompts = Sequence[Sequence[int]]
@@ -219,10 +218,10 @@ class Pair:
         rows = [(BASE, p) for p in prompts[0]] + [(self.adapter, p) for p in prompts[1]]
         return answer_rows(self.base, tokenizer, rows, sampling, emit, cancelled)
 
-    def losses(self, rows: Sequence[Rendered], pad_id: int, micro_batch_size: int) -> tuple[float, float]:
-        """Mean loss a learned token of (base, adapted) on the same rows."""
-        adapted = mean_loss(causal_model(self.adapted), rows, pad_id, micro_batch_size)
+    def both(self, measure: Callable[[PreTrainedModel], T]) -> tuple[T, T]:
+        """What `measure` makes of (base, adapted), each given as the causal model itself."""
+        adapted = measure(causal_model(self.adapted))
         if not self.adapter:
-            return mean_loss(self.base, rows, pad_id, micro_batch_size), adapted
+            return measure(self.base), adapted
         with self.base.disable_adapter():
-            return mean_loss(causal_model(self.base), rows, pad_id, micro_batch_size), adapted
+            return measure(causal_model(self.base)), adapted

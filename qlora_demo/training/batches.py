@@ -42,7 +42,16 @@ def _epoch(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[
     return steps
 
 
-def split(step: Step, lengths: Sequence[int], micro_batch_size: int) -> list[Step]:
-    """A step's micro-batches, longest rows first: if one does not fit, the first already shows it."""
-    rows = sorted(step, key=lambda row: -lengths[row])
-    return [tuple(rows[i : i + micro_batch_size]) for i in range(0, len(rows), micro_batch_size)]
+def split(step: Step, lengths: Sequence[int], micro_batch_size: int, tokens_at_once: int = 0) -> list[Step]:
+    """A step's micro-batches, longest rows first: if one does not fit, the first already shows it.
+
+    Each has at most `micro_batch_size` rows and, where `tokens_at_once` is not 0, at most so many tokens with its padding; a longer row comes alone.
+    """
+    groups: list[list[int]] = []
+    for row in sorted(step, key=lambda row: -lengths[row]):
+        widest = lengths[groups[-1][0]] if groups else 0
+        full = not groups or len(groups[-1]) == micro_batch_size or 0 < tokens_at_once < widest * (len(groups[-1]) + 1)
+        if full:
+            groups.append([])
+        groups[-1].append(row)
+    return [tuple(group) for group in groups]

@@ -7,45 +7,85 @@ split into micro-batches is nobody's business but `training_step`'s.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from qlora_demo.data.rendering import Rendered
-from qlora_demo.models.loading import Precision, causal_model, linear_layer_names
-from qlora_demo.models.loss import Batch, collate, loss_sum
+from qlora_demo.models.fused_decoder import FusedDecoder, supports
+from qlora_demo.models.loading import Precision, attention_of, causal_model, linear_layer_names
+from qlora_demo.models.loss import Batch, collate, collate_unpadded, loss_sum
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.batches import Step, split
 from qlora_demo.training.optimizer import MasterAdamW
 
 MAX_GRAD_NORM = 1.0
+TOKENS_AT_ONCE = 2048
+"""Of one micro-batch on a processor: more makes nothing faster there, only larger."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and in what a run is trained. `folder` gets the checkpoints. With `checkpointing` the layers' inner values are made again on the way back
+    instead of being kept: less memory, a third more work."""
+
+    precision: Precision
+    device: str
+    folder: Path
+    checkpointing: bool = False
+    paged_optimizer: bool = False
+    """On a card: Adam's moments in 8 bits, moved to the machine's memory where the card's runs short (bitsandbytes). For full training that would not
+    fit otherwise: an adapter's moments are small."""
+
+    def padding_free(self) -> bool:
+        """Whether rows are laid one after the other: worth it only with flash attention, which takes no mask."""
+        return attention_of(self.device, self.precision) == "flash_attention_2"
+
+    def optimizer(self) -> str:
+        """In the Trainer's words."""
+        if self.device == "cpu":
+            return "adamw_torch"
+        return "paged_adamw_8bit" if self.paged_optimizer else "adamw_torch_fused"
+
+    def tokens_at_once(self) -> int:
+        """0 where only the number of rows counts."""
+        return TOKENS_AT_ONCE if self.device == "cpu" else 0
 
 
 class StepTrainer(SFTTrainer):
     """`steps` are row indices into `rows`; see `batches.plan`. `model` is a PEFT model or a plain one on the wanted device."""
 
-    def __init__(self, model: Any, rows: Sequence[Rendered], steps: Sequence[Step], micro_batch_size: int, **options: Any):
-        self._rows, self._steps, self._micro_batch_size = rows, steps, micro_batch_size
-        super().__init__(model=model, train_dataset=_columns(rows), **options)
+    def __init__(self, model: Any, rows: Sequence[Rendered], steps: Sequence[Step], micro_batch_size: int, setting: Setting, **options: Any):
+        self._rows, self._steps, self._micro_batch_size, self._setting = rows, steps, micro_batch_size, setting
+        self._decoder: FusedDecoder | None = None
+        super().__init__(model=model, train_dataset=_stand_in(rows[0]), **options)
 
     def get_train_dataloader(self) -> DataLoader:
         return DataLoader(self._rows, batch_sampler=[list(step) for step in self._steps], collate_fn=self._micro_batches)
 
     def _micro_batches(self, rows: list[Rendered]) -> list[Batch]:
-        indices = split(tuple(range(len(rows))), [len(row.input_ids) for row in rows], self._micro_batch_size)
-        return [collate([rows[i] for i in group], self.processing_class.pad_token_id) for group in indices]
+        lengths = [len(row.input_ids) for row in rows]
+        indices = split(tuple(range(len(rows))), lengths, self._micro_batch_size, self._setting.tokens_at_once())
+        groups = [[rows[i] for i in group] for group in indices]
+        if self._setting.padding_free():
+            return [collate_unpadded(group) for group in groups]
+        return [collate(group, self.processing_class.pad_token_id) for group in groups]
 
     def training_step(self, model: torch.nn.Module, inputs: list[Batch], num_items_in_batch: Any = None) -> torch.Tensor:
         """Gradients of the mean loss over the step's learned tokens, however it is split. Returns that mean."""
         model.train()
         batches = self._prepare_inputs(inputs)
         learned = sum(int((batch["labels"][:, 1:] != -100).sum()) for batch in batches)
+        decoder = self.decoder()
+        if decoder is not None:
+            return torch.stack([decoder.accumulate(batch, learned) for batch in batches]).sum()
         total = torch.zeros((), device=self.args.device)
         for batch in batches:
             with self.compute_loss_context_manager():
@@ -53,6 +93,13 @@ class StepTrainer(SFTTrainer):
             self.accelerator.backward(loss)
             total += loss.detach()
         return total
+
+    def decoder(self) -> FusedDecoder | None:
+        """What makes the gradients instead of autograd, where it is written for the model."""
+        causal = causal_model(self.accelerator.unwrap_model(self.model))
+        if self._decoder is None and supports(causal):
+            self._decoder = FusedDecoder(causal, self._setting.checkpointing)
+        return self._decoder
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
         """The summed loss. (`compute_loss_func` would make SFTTrainer run every batch twice.)"""
@@ -73,15 +120,16 @@ class StepTrainer(SFTTrainer):
         for name, parameter in self.model.named_parameters():
             if name in dtypes:
                 parameter.data = parameter.data.to(dtypes[name])
+        self._decoder = None  # PEFT has put other parameters in the place of those it knew
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Trainer's own, without the model card that SFTTrainer writes first."""
         super(SFTTrainer, self)._save_checkpoint(model, trial)
 
 
-def _columns(rows: Sequence[Rendered]) -> Dataset:
+def _stand_in(row: Rendered) -> Dataset:
     """SFTTrainer wants a data set of its own kind to look at; ours comes through the data loader."""
-    return Dataset.from_dict({"input_ids": [list(r.input_ids) for r in rows], "labels": [list(r.labels) for r in rows]})
+    return Dataset.from_dict({"input_ids": [list(row.input_ids)], "labels": [list(row.labels)]})
 
 
 def add_adapter(base: PreTrainedModel, recipe: Recipe) -> Any:
@@ -97,6 +145,13 @@ def add_adapter(base: PreTrainedModel, recipe: Recipe) -> Any:
     return get_peft_model(base, config)
 
 
+def save_memory(model: Any) -> None:
+    """Each layer's inner values are computed again on the way back instead of being kept: a third more work, a fraction of the memory."""
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if isinstance(model, PeftModel):
+        model.enable_input_require_grads()
+
+
 def learning_dtype(precision: Precision) -> torch.dtype:
     """Of the weights that learn: 16 bits where the base computes in bf16 without autocast (CPU); else 32, which fp16's gradient scaling needs."""
     return torch.bfloat16 if precision.dtype == torch.bfloat16 and not precision.autocast else torch.float32
@@ -107,14 +162,14 @@ def build_trainer(
     tokenizer: PreTrainedTokenizerBase,
     recipe: Recipe,
     data: tuple[Sequence[Rendered], Sequence[Step]],
-    setting: tuple[Precision, str, Path],
+    setting: Setting,
     callbacks: list[TrainerCallback],
 ) -> StepTrainer:
-    """`data` is rows and steps; `setting` is precision, device and the folder for checkpoints."""
+    """`data` is rows and steps."""
     rows, steps = data
-    precision, device, folder = setting
+    precision, device = setting.precision, setting.device
     arguments = SFTConfig(
-        output_dir=str(folder),
+        output_dir=str(setting.folder),
         max_steps=len(steps),
         per_device_train_batch_size=recipe.batch_size,
         gradient_accumulation_steps=1,
@@ -123,7 +178,8 @@ def build_trainer(
         warmup_steps=recipe.warmup,
         max_grad_norm=MAX_GRAD_NORM,
         weight_decay=0.0,
-        optim="adamw_torch_fused" if device == "cuda" else "adamw_torch",
+        optim=setting.optimizer(),
+        tf32=True if precision.ampere() else None,  # what is left in 32 bits: three times as fast with 10 bits of 23, as good for training
         bf16=precision.autocast == "bf16",
         fp16=precision.autocast == "fp16",
         activation_checkpointing=False,
@@ -143,10 +199,12 @@ def build_trainer(
         disable_tqdm=True,
     )
     trainer = StepTrainer(
-        model, rows, steps, recipe.micro_batch_size, args=arguments, processing_class=tokenizer, callbacks=callbacks
+        model, rows, steps, recipe.micro_batch_size, setting, args=arguments, processing_class=tokenizer, callbacks=callbacks
     )
     # SFTTrainer casts the adapter of a 4-bit base to bf16, which kills fp16's gradient scaler on a T4 (trl#4901).
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(learning_dtype(precision))
+    if setting.checkpointing and not supports(causal_model(model)):
+        save_memory(model)
     return trainer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import torch
 from runs import conversations
 
 from qlora_demo.data.rendering import Renderer, load_tokenizer
-from qlora_demo.models.loading import Precision, chat_precision, keep_packing_layout, linear_layer_names, load_base, training_precision
+from qlora_demo.models import loading
+from qlora_demo.models.loading import Precision, attention_of, chat_precision, keep_packing_layout, linear_layer_names, load_base, training_precision
 from qlora_demo.models.loss import collate, loss_sum, mean_loss
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.trainer import add_adapter
@@ -60,3 +62,60 @@ def test_the_adapter_goes_on_every_linear_layer_but_the_head(tiny_folder: Path) 
 def test_precision_comes_with_its_reason() -> None:
     assert "processor" in training_precision("cpu", "lora").reason
     assert chat_precision("cpu").dtype == torch.float32
+
+
+def test_a_processor_without_16_bit_arithmetic_trains_in_what_a_short_probe_finds_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    for seconds_16, expected in ((0.5, torch.bfloat16), (0.9, torch.float32), (4.0, torch.float32)):
+        monkeypatch.setattr(loading, "product_seconds", lambda dtype, slow=seconds_16: slow if dtype == torch.bfloat16 else 1.0)
+        assert training_precision("cpu", "lora").dtype == expected
+
+
+def test_the_probe_measures_a_real_product() -> None:
+    assert 0 < loading.product_seconds(torch.float32) < 1
+
+
+@pytest.mark.parametrize(("capability", "method", "dtype", "autocast"), [
+    ((7, 5), "qlora", torch.float16, "fp16"),
+    ((7, 5), "full", torch.float32, "fp16"),
+    ((8, 0), "lora", torch.bfloat16, "bf16"),
+    ((9, 0), "full", torch.float32, "bf16"),
+])
+def test_a_card_computes_in_what_its_capability_is_fast_at(monkeypatch, capability, method, dtype, autocast) -> None:
+    """Torch says that a T4 supports bf16, which it only emulates."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    precision = training_precision("cuda", method)
+    assert (precision.dtype, precision.autocast, precision.ampere()) == (dtype, autocast, capability >= (8, 0))
+
+
+def test_flash_attention_is_used_where_it_is_installed_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ampere, turing = Precision(torch.bfloat16, "bf16", ""), Precision(torch.float16, "fp16", "")
+    assert attention_of("cpu", BF16) == "eager"
+    monkeypatch.setattr(loading, "find_spec", lambda name: object() if name == "flash_attn" else None)
+    assert (attention_of("cuda", ampere), attention_of("cuda", turing)) == ("flash_attention_2", "sdpa")
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    assert attention_of("cuda", ampere) == "sdpa"
+
+
+def bytes_made(work: Callable[[], object]) -> int:
+    """The most that one operation of `work` allocated."""
+    with torch.no_grad(), torch.profiler.profile(profile_memory=True) as found:
+        work()
+    return max(event.cpu_memory_usage for event in found.key_averages())
+
+
+def test_torch_still_copies_a_heads_weights_for_rows_with_gaps_between() -> None:
+    """When this fails, keep_one_head can go."""
+    rows, weight = torch.randn(20, 3, 64, dtype=torch.bfloat16), torch.randn(5000, 64, dtype=torch.bfloat16)
+    copies = 20 * weight.numel() * weight.element_size()
+    assert bytes_made(lambda: torch.nn.functional.linear(rows[:, -1:], weight)) >= copies
+    assert bytes_made(lambda: torch.nn.functional.linear(rows[:, -1:].contiguous(), weight)) < copies / 4
+
+
+def test_the_head_of_a_loaded_model_makes_no_copies(tiny_folder: Path) -> None:
+    model = load_base(tiny_folder, "lora", BF16, "cpu")
+    hidden = torch.randn(20, 3, 64, dtype=torch.bfloat16)
+    head = model.get_output_embeddings()
+    assert bytes_made(lambda: head(hidden[:, -1:])) < 20 * head.weight.numel() * head.weight.element_size()

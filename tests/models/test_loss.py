@@ -10,7 +10,7 @@ from runs import conversations
 from transformers import AutoModelForCausalLM
 
 from qlora_demo.data.rendering import Renderer, load_tokenizer
-from qlora_demo.models.loss import collate, loss_sum, mean_loss
+from qlora_demo.models.loss import collate, collate_unpadded, loss_sum, mean_loss
 
 
 @pytest.fixture
@@ -39,6 +39,14 @@ def test_the_gradient_is_the_same_however_a_step_is_split(model, tiny_folder: Pa
         return model.model.layers[0].mlp.down_proj.weight.grad.clone()
 
     torch.testing.assert_close(gradient(6), gradient(2), atol=1e-5, rtol=1e-4)
+
+
+def test_rows_laid_one_after_the_other_do_not_see_each_other(model, tiny_folder: Path) -> None:
+    tokenizer = load_tokenizer(tiny_folder)
+    rows = [r for c in conversations(5) for r in Renderer(tokenizer, {}).render(c, 256)]
+    padded, unpadded = collate(rows, tokenizer.pad_token_id), collate_unpadded(rows)
+    assert unpadded["input_ids"].numel() == sum(len(row.input_ids) for row in rows) < padded["input_ids"].numel()
+    assert float(loss_sum(model, unpadded)) == pytest.approx(float(loss_sum(model, padded)), abs=1e-3)
 
 
 def test_held_out_loss_leaves_the_models_mode_alone(model, tiny_folder: Path) -> None:

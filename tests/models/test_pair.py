@@ -123,7 +123,7 @@ def test_two_models_can_be_cancelled_and_sampled(tiny_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_the_losses_of_a_pair_are_those_of_each_model(tiny_folder: Path, method: str) -> None:
+def test_both_sides_of_a_pair_are_measured_as_each_model_alone(tiny_folder: Path, method: str) -> None:
     base, other = two_models(tiny_folder)
     renderer = Renderer(load_tokenizer(tiny_folder), {})
     rows = renderer.render(Conversation((Message("user", "lamp"), Message("assistant", "sea storm"))), 64, 0)
@@ -133,6 +133,6 @@ def test_the_losses_of_a_pair_are_those_of_each_model(tiny_folder: Path, method:
     else:
         model = adapted(tiny_folder, "lora", torch.float32)
         pair = Pair(model, model, "default")
-    losses = pair.losses(rows, pad, 4)
+    losses = pair.both(lambda model: mean_loss(model, rows, pad, 4))
     assert losses[0] == pytest.approx(mean_loss(base, rows, pad, 4))
     assert losses[1] != losses[0]
