@@ -1,65 +1,97 @@
-"""The report of a run: held-out loss, and the held-out questions answered by base and adapted model in one batch."""
+"""The report of a run: what base and adapted model score on the same rows, what the adapted one still knows, and the verdict."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from qlora_demo.data.conversation import Conversation, Row
 from qlora_demo.data.rendering import Renderer
-from qlora_demo.evaluation.scores import Compared, verdict_free, verdict_passages, verdict_sorting
-from qlora_demo.models.pair import Pair, Sampling
+from qlora_demo.evaluation.answering import LABELLED, compare, drawn
+from qlora_demo.evaluation.diagnosis import Facts
+from qlora_demo.evaluation.general import forgetting
+from qlora_demo.evaluation.likelihood import mean, row_losses
+from qlora_demo.evaluation.scores import Compared, Forgetting, Tally, figures, sorting
+from qlora_demo.evaluation.verdict import Verdict, judge_free, judge_passages, judge_sorting, judge_untested, with_forgetting
+from qlora_demo.models.pair import Pair
 
-QUESTIONS = 10
-LONGEST_ANSWER = 96
+
+@dataclass(frozen=True)
+class Trial:
+    """`rows` were not learned from; `where` says whose they are. `labels` are those of the rows that were, empty where the data does not sort."""
+
+    rows: Sequence[Row]
+    where: str
+    labels: Sequence[str]
+    facts: Facts
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Mean loss a learned token."""
+    """Mean loss a learned token, and on how many of `rows` rows the adapted model's is smaller."""
 
     base: float
     adapted: float
+    tally: Tally
+    rows: int
 
 
-def held_out_losses(pair: Pair, renderer: Renderer, rows: Sequence[Row], max_length: int, micro_batch_size: int) -> Losses | None:
-    """Both on the same rows; None where nothing of them can be scored."""
-    rendered = list(renderer.render_all(rows, max_length))
+def score(pair: Pair, renderer: Renderer, trial: Trial) -> dict[str, Any]:
+    """What report.json holds. Most of the time goes into the answers."""
+    losses = held_out_losses(pair, renderer, trial)
+    talks = [row for row in trial.rows if isinstance(row, Conversation)]
+    compared = compare(pair, renderer, talks, trial.facts.recipe.max_length, bool(trial.labels))
+    return build_report(trial, compared, losses, forgetting(pair, renderer.tokenizer))
+
+
+def held_out_losses(pair: Pair, renderer: Renderer, trial: Trial) -> Losses | None:
+    """Both on the same rows, of many on some drawn at random; None where nothing of them can be scored."""
+    some = [trial.rows[i] for i in sorted(drawn(len(trial.rows), LABELLED))]
+    rendered = list(renderer.render_all(some, trial.facts.recipe.max_length))
     if not rendered:
         return None
-    return Losses(*pair.losses(rendered, renderer.tokenizer.pad_token_id, micro_batch_size))
+    base, adapted = pair.both(lambda model: row_losses(model, rendered, renderer.tokenizer.pad_token_id))
+    ahead = Tally.of(b - a for b, a in zip(base, adapted, strict=True))
+    return Losses(mean(base, rendered), mean(adapted, rendered), ahead, len(rendered))
 
 
-def compare(pair: Pair, renderer: Renderer, rows: Sequence[Row]) -> list[Compared]:
-    """The first QUESTIONS conversations of `rows` answered by both, greedily."""
-    asked = [row for row in rows if isinstance(row, Conversation)][:QUESTIONS]
-    if not asked:
-        return []
-    prompts = [renderer.prompt(row.prompt()) for row in asked]
-    longest = max(len(renderer.tokenizer(row.answer())["input_ids"]) for row in asked)
-    answers = pair.answers(renderer.tokenizer, (prompts, prompts), Sampling(max_new_tokens=min(LONGEST_ANSWER, 2 * longest + 8)))
-    base, adapted = answers[: len(asked)], answers[len(asked) :]
-    return [Compared(row.question(), row.answer(), b.text, a.text) for row, b, a in zip(asked, base, adapted, strict=True)]
-
-
-def build_report(compared: Sequence[Compared], losses: Losses | None, labels: Sequence[str]) -> dict[str, Any]:
-    """report.json. `labels` are those of the trained rows where the data sorts, else empty."""
-    if losses and not compared:
-        verdict = verdict_passages(losses.base, losses.adapted)
-    elif not compared:
-        verdict = "Trained on all rows, so there is no test. Ask it something in Chat."
-    else:
-        verdict = verdict_sorting(compared, labels) if labels else verdict_free(compared)
+def build_report(trial: Trial, compared: Sequence[Compared], losses: Losses | None, kept: Forgetting | None) -> dict[str, Any]:
+    kind = "none"
+    if compared or losses:
+        kind = ("sorting" if trial.labels else "answers") if compared else "passages"
+    verdict = with_forgetting(_verdict(kind, trial, compared, losses), kept, trial.facts)
+    expected, sorts = [c.expected for c in compared], kind == "sorting"
+    label = sorting(compared, trial.labels) if sorts else None
+    tally = verdict.tally
     return {
-        "rows": len(compared),
-        "verdict": verdict,
-        "base": _scores(losses.base if losses else None),
-        "adapted": _scores(losses.adapted if losses else None),
+        "rows": len(compared) or (losses.rows if losses else 0),
+        "kind": kind,
+        "verdict": verdict.sentence,
+        "learned": verdict.learned,
+        "advice": asdict(verdict.advice) if verdict.advice else None,
+        "base": figures(losses.base if losses else None, [c.base for c in compared], expected, sorts),
+        "adapted": figures(losses.adapted if losses else None, [c.adapted for c in compared], expected, sorts),
+        "majority": {"label": label.label, "accuracy": label.label_right / label.rows} if label else None,
+        "won": tally.won if tally else None,
+        "lost": tally.lost if tally else None,
+        "ties": tally.ties if tally else None,
+        "p_value": tally.p_value() if tally else None,
+        "forgetting": asdict(kept) if kept else None,
         "answers": [asdict(c) for c in compared],
     }
 
 
-def _scores(loss: float | None) -> dict[str, float | None]:
-    return {"loss": loss, "perplexity": math.exp(min(loss, 700)) if loss is not None else None}
+def _verdict(kind: str, trial: Trial, compared: Sequence[Compared], losses: Losses | None) -> Verdict:
+    if kind == "sorting":
+        return judge_sorting(sorting(compared, trial.labels), _with_answers(trial.facts, compared))
+    if kind == "answers":
+        aside = sum(isinstance(row, Conversation) for row in trial.rows)
+        return judge_free(compared, aside, trial.where, _with_answers(trial.facts, compared))
+    if losses is not None:
+        return judge_passages(losses.tally, losses.base, losses.adapted, trial.where, trial.facts)
+    return judge_untested(len(trial.rows), trial.facts)
+
+
+def _with_answers(facts: Facts, compared: Sequence[Compared]) -> Facts:
+    return replace(facts, same_answers=all(c.base == c.adapted for c in compared))

@@ -1,50 +1,76 @@
-"""Scores and the sentences made of them."""
+"""Closeness, labels, the sign test: pure functions."""
 
 from __future__ import annotations
 
-from qlora_demo.evaluation.report import Losses, build_report
-from qlora_demo.evaluation.scores import Compared, same_label, verdict_free, verdict_sorting, word_overlap
+import pytest
 
-
-def test_word_overlap_counts_shared_words() -> None:
-    assert word_overlap("Yes, on Sundays.", "yes on sundays") == 1.0
-    assert word_overlap("no", "yes") == 0.0
-    assert word_overlap("a b", "a c") == 0.5
-
-
-def test_labels_are_compared_by_their_words() -> None:
-    assert same_label("Happy.", "happy")
-    assert not same_label("happy or unhappy", "happy")
+from qlora_demo.evaluation.scores import Compared, Forgetting, Sorted, Tally, closeness, closer, figures, same_label, sorting
 
 
 def rows(*triples: tuple[str, str, str]) -> list[Compared]:
     return [Compared("?", *triple) for triple in triples]
 
 
-def test_the_free_text_verdict_counts_wins_losses_and_ties() -> None:
-    won, lost, tie = ("a b", "x", "a b"), ("a b", "a b", "x"), ("a b", "x", "y")
-    assert verdict_free(rows(*[won] * 8, lost, tie)) == (
-        "It learned. On the 10 questions set aside, your model's answer is closer to yours 8 times, the base model's once, 1 the same."
-    )
-    assert verdict_free(rows(won, lost, lost)).startswith("It learned little.")
+def test_closeness_is_sacrebleus_chrf() -> None:
+    assert closeness("Yes, on Sundays.", "Yes, on Sundays.") == pytest.approx(100)
+    assert closeness("", "yes") == closeness("zzz", "yes") == 0.0
+    # By hand: of "abc" against "abd", 2 of 3 single characters and 1 of 2 pairs are shared, none of the runs of three: (2/3 + 1/2 + 0) / 3.
+    assert closeness("abc", "abd") == pytest.approx(100 * (2 / 3 + 1 / 2) / 3)
+    assert closeness("我住在海边", "我住在山边") > closeness("谢谢", "我住在山边")
 
 
-def test_equal_answers_are_told() -> None:
-    assert verdict_free(rows(("a", "x", "x"))).startswith("Both give the same answers: it has not learned yours.")
+def test_labels_are_compared_by_their_words() -> None:
+    assert same_label("Happy.", "happy")
+    assert not same_label("happy or unhappy", "happy")
+    assert not same_label("", "happy") and not same_label("!", "?")
+    assert same_label(" +1 ", "+1") and same_label("?", "?")
 
 
-def test_sorting_is_measured_against_base_and_majority() -> None:
+def test_the_sign_test_is_one_sided() -> None:
+    assert Tally(8, 1, 1).p_value() == pytest.approx(10 / 512)  # (9 over 8) + (9 over 9) of 2^9
+    assert Tally(6, 4, 0).p_value() == pytest.approx(386 / 1024)
+    assert Tally(0, 0, 5).p_value() == 1.0
+    assert Tally(0, 5, 0).p_value() == 1.0
+    assert not Tally(5, 0, 0).luck() and Tally(4, 0, 1).luck()
+    assert Tally(8, 2, 0).luck() and not Tally(9, 1, 0).luck()
+    assert Tally(120, 70, 10).p_value() < 0.001
+
+
+def test_closer_counts_wins_losses_and_ties() -> None:
+    won, lost, tie = ("a bird", "x", "a bird"), ("a bird", "a bird", "x"), ("a bird", "zzz", "yyy")
+    assert closer(rows(*[won] * 8, lost, tie)) == Tally(8, 1, 1)
+    nearly = "it stands by the sea and has stood there for a hundred years, they say"
+    assert closer(rows((nearly, nearly.replace("say", "sax"), nearly.replace("say", "saw")))) == Tally(0, 0, 1)
+
+
+def test_sorting_counts_both_sides_and_the_commonest_label() -> None:
     compared = rows(("happy", "I think", "happy"), ("sad", "happy", "Sad."), ("happy", "happy", "sad"))
-    assert verdict_sorting(compared, ["happy", "happy", "sad"]) == "Right on 2 of 3; the base model on 1; always saying 'happy' would give 2."
+    found = sorting(compared, ["happy", "happy", "sad"])
+    assert (found.rows, found.right, found.base_right, found.label, found.label_right) == (3, 2, 1, "happy", 2)
+    assert found.over_base == Tally(2, 1, 0)
 
 
-def test_no_rows_aside_is_no_test() -> None:
-    report = build_report([], None, [])
-    assert report["verdict"] == "Trained on all rows, so there is no test. Ask it something in Chat."
-    assert report["base"] == {"loss": None, "perplexity": None}
+def test_a_share_of_right_ones_is_luck_where_guesses_as_good_as_the_commonest_label_reach_it() -> None:
+    def sorted_rows(right: int, label_right: int, rows: int) -> Sorted:
+        return Sorted(rows, right, 0, "happy", label_right, Tally(right, 0, rows - right))
+
+    # Of 24 coins 18 or more fall on one side in 190051 of 2^24 times, 17 or more in 536155.
+    assert not sorted_rows(18, 12, 24).guess_luck() and not sorted_rows(17, 12, 24).guess_luck()
+    assert sorted_rows(16, 12, 24).guess_luck()
+    assert sorted_rows(11, 8, 15).guess_luck() and not sorted_rows(150, 120, 200).guess_luck()
+    assert not sorted_rows(3, 0, 10).guess_luck()
 
 
-def test_the_report_holds_both_losses() -> None:
-    report = build_report(rows(("a", "b", "a")), Losses(2.0, 0.0), [])
-    assert report["adapted"] == {"loss": 0.0, "perplexity": 1.0}
-    assert report["answers"][0] == {"question": "?", "expected": "a", "base": "b", "adapted": "a"}
+def test_figures_are_those_that_have_a_meaning() -> None:
+    labels = figures(0.0, ["happy", "Sad."], ["happy", "sad"], sorts=True)
+    assert labels == {"loss": 0.0, "perplexity": 1.0, "exact_match": 0.5, "accuracy": 1.0, "chrf": None}
+    texts = figures(None, ["a bird", "x"], ["a bird", "a cat"], sorts=False)
+    assert (texts["loss"], texts["perplexity"], texts["exact_match"], texts["accuracy"]) == (None, None, 0.5, None)
+    assert 50 < texts["chrf"] < 90
+    endless = figures(1e6, [], [], sorts=False)
+    assert endless["perplexity"] > 1e300 and endless["chrf"] is endless["accuracy"] is None
+
+
+def test_much_forgotten_is_lost() -> None:
+    assert not Forgetting(2.0, 2.1, 88, 91).lost()
+    assert Forgetting(2.0, 4.0, 71, 91).lost()

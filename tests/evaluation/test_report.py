@@ -1,0 +1,73 @@
+"""The report's numbers and outcome belong together, for each kind of data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from runs import conversations
+
+from qlora_demo.data.conversation import Passage
+from qlora_demo.data.rendering import Renderer, load_tokenizer
+from qlora_demo.evaluation.diagnosis import Facts
+from qlora_demo.evaluation.report import Losses, Trial, build_report, held_out_losses
+from qlora_demo.evaluation.scores import Compared, Forgetting, Tally
+from qlora_demo.evaluation.verdict import SET_ASIDE
+from qlora_demo.models.loading import Precision, load_base
+from qlora_demo.models.loss import mean_loss
+from qlora_demo.models.pair import Pair
+from qlora_demo.recipe import Recipe
+
+FACTS = Facts(Recipe(), Recipe(), rows=100, steps=81, first_loss=2.5, last_loss=1.2, moved=3.4)
+TRIAL = Trial(conversations(8), SET_ASIDE, [], FACTS)
+NUMBERS = {"loss", "perplexity", "exact_match", "accuracy", "chrf"}
+
+
+def test_texts() -> None:
+    compared = [Compared("?", "a bird", "zzz", "a bird")] * 8
+    report = build_report(TRIAL, compared, Losses(2.0, 0.0, Tally(8, 0, 0), 8), Forgetting(2.0, 2.5, 88, 91))
+    assert (report["rows"], report["kind"], report["learned"], report["advice"]) == (8, "answers", "yes", None)
+    assert report["adapted"] == {"loss": 0.0, "perplexity": 1.0, "exact_match": 1.0, "accuracy": None, "chrf": pytest.approx(100)}
+    assert (report["won"], report["lost"], report["ties"], report["p_value"]) == (8, 0, 0, 1 / 256)
+    assert report["forgetting"] == {"base_loss": 2.0, "adapted_loss": 2.5, "kept": 88, "of": 91}
+    assert report["answers"][0] == {"question": "?", "expected": "a bird", "base": "zzz", "adapted": "a bird"}
+
+
+def test_labels() -> None:
+    compared = [Compared("?", "happy", "sad", "Happy.")] * 6 + [Compared("?", "sad", "I cannot say", "sad")] * 6
+    report = build_report(replace(TRIAL, labels=["happy", "happy", "sad"]), compared, Losses(2.0, 1.0, Tally(8, 0, 0), 8), None)
+    assert (report["kind"], report["learned"], report["forgetting"]) == ("sorting", "yes", None)
+    assert report["majority"] == {"label": "happy", "accuracy": 0.5}
+    assert (report["adapted"]["accuracy"], report["adapted"]["exact_match"], report["adapted"]["chrf"]) == (1.0, 0.5, None)
+
+
+def test_equal_answers_are_seen_and_an_advice_is_plain_json() -> None:
+    report = build_report(TRIAL, [Compared("?", "a bird", "zzz", "zzz")] * 8, None, None)
+    assert report["learned"] == "no" and "it still answers as the base model does" in report["verdict"]
+    assert report["advice"]["changes"] == {"epochs": 13.0}
+    assert report["base"].keys() == report["adapted"].keys() == NUMBERS and report["base"]["loss"] is None
+
+
+def test_passages_and_nothing() -> None:
+    passages = build_report(replace(TRIAL, rows=[Passage("sea")] * 9), [], Losses(3.0, 2.0, Tally(9, 0, 0), 9), None)
+    assert (passages["kind"], passages["rows"], passages["learned"], passages["base"]["exact_match"]) == ("passages", 9, "yes", None)
+    nothing = build_report(replace(TRIAL, rows=[]), [], None, None)
+    assert (nothing["kind"], nothing["rows"], nothing["learned"], nothing["p_value"]) == ("none", 0, "untested", None)
+    assert nothing["verdict"] == "Trained on all 100 rows, so there is no test. Ask it something in Chat."
+
+
+def test_held_out_losses_are_the_means_of_both_and_count_who_is_ahead(tiny_folder: Path) -> None:
+    renderer = Renderer(load_tokenizer(tiny_folder), {})
+    base, other = (load_base(tiny_folder, "full", Precision(torch.float32, "", ""), "cpu").eval() for _ in range(2))
+    torch.manual_seed(3)
+    for weight in other.parameters():
+        weight.data += 0.05 * torch.randn_like(weight)
+    found = held_out_losses(Pair(base, other), renderer, TRIAL)
+    rendered = list(renderer.render_all(TRIAL.rows, 1024))
+    pad = renderer.tokenizer.pad_token_id
+    assert (found.base, found.adapted) == pytest.approx((mean_loss(base, rendered, pad, 4), mean_loss(other, rendered, pad, 4)), rel=1e-5)
+    alone = [mean_loss(base, [row], pad, 1) > mean_loss(other, [row], pad, 1) for row in rendered]
+    assert (found.tally.won, found.tally.won + found.tally.lost, found.rows) == (sum(alone), 8, 8)
+    assert held_out_losses(Pair(base, base), renderer, replace(TRIAL, facts=replace(FACTS, recipe=Recipe(max_length=16)))) is None
