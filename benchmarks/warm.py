@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--methods", default="lora,qlora,full")
     parser.add_argument("--times", type=int, default=3)
     options = parser.parse_args()
-    print("| worker | method | click returns | base found | reading the model | checking that it fits | first step done |")
+    print("| worker | method | click returns | worker begins | reads the model | checks that it fits | first step done |")
     print("|---|---|---|---|---|---|---|")
     for warm in (False, True):
         for method in options.methods.split(","):
@@ -70,11 +70,11 @@ def first_step(studio: Studio, dataset: str, method: str) -> list[float]:
     returned = time.time()
     events: list[Event] = []
     while not any(event["type"] == "step" for event in events):
-        time.sleep(0.02)
+        time.sleep(0.05)
         events = read_events(studio.home.run(run).events)[0]
     studio.stop(LOCAL, run)
     while studio.run(LOCAL, run).active():
-        time.sleep(0.1)
+        time.sleep(0.3)
     phases = [next(e["time"] for e in events if e["type"] == "phase" and e["phase"] == phase) for phase in PHASES]
     return [moment - clicked for moment in (returned, *phases, next(e["time"] for e in events if e["type"] == "step"))]
 

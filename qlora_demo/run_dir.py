@@ -128,6 +128,11 @@ class RunDir:
         return self.model if self.model.exists() else self.adapter
 
     @property
+    def fit_json(self) -> Path:
+        """What was changed to make it fit, while it was or after it had run."""
+        return self.path / "fit.json"
+
+    @property
     def report_json(self) -> Path:
         return self.path / "report.json"
 

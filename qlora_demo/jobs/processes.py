@@ -6,12 +6,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 import psutil
 from filelock import FileLock, Timeout
 
 from qlora_demo.run_dir import RunDir, write_text
 from qlora_demo.systems import boot_id, kill_tree, start_detached
+
+EXIT_TAKEN, EXIT_INTERRUPTED, EXIT_MEMORY = 3, 75, 76
+"""How a worker ends without a result: another has its run; it saved a point and can go on; memory ran out, and fit.json says how to go on."""
+EXIT_KILLED = -9
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,11 @@ def start(run: RunDir, environ: Mapping[str, str], module: str) -> subprocess.Po
     """`python -m module RUN_DIR` detached: it outlives this server. Its output is appended to the run's log. Raises OSError."""
     with run.log.open("ab") as log:
         return start_detached([sys.executable, "-m", module, str(run.path)], run.path, environ, log)
+
+
+def start_waiting(folder: Path, environ: Mapping[str, str], module: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """`python -m module --wait` detached: it reads its run from its input, whose end ends it. Raises OSError."""
+    return start_detached([sys.executable, "-m", module, "--wait"], folder, environ, log, told=True)
 
 
 def identity(pid: int) -> Identity:

@@ -1,7 +1,8 @@
 """The one scheduler of a home: takes the next run in line, starts its worker, and writes down how each ends.
 
 A worker lives on when the server dies, and is adopted by the next: the run's lock says that it is alive, result.json how it ended. One without
-either has died; only then does the scheduler speak for it, in the ledger and never in the run's events.
+either has died; only then does the scheduler speak for it, in the ledger and never in the run's events. Where it died of too little memory, a
+fresh process goes on with less of it, at once and in its place; that is no attempt which counts.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import psutil
 from filelock import FileLock, Timeout
 
 from qlora_demo.errors import BusyError, StorageError, UserError
-from qlora_demo.jobs import processes
+from qlora_demo.jobs import fitting, processes
 from qlora_demo.jobs.ledger import ACTIVE, Job, Ledger
-from qlora_demo.jobs.processes import Identity
-from qlora_demo.run_dir import Home, RunDir
+from qlora_demo.jobs.processes import EXIT_INTERRUPTED, EXIT_KILLED, EXIT_MEMORY, Identity
+from qlora_demo.jobs.warm import Warm
+from qlora_demo.run_dir import Home, RunDir, write_json
+from qlora_demo.systems import memory_kills
 
 WORKER = "qlora_demo.jobs.worker"
 TICK_SECONDS = 0.3
@@ -53,18 +56,21 @@ class Scheduler:
         self._busy = False
         self._lock = FileLock(home.scheduler_lock, timeout=0, thread_local=False)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._warm: Warm | None = None
+        self._kills = memory_kills()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Raises StorageError where another server has this home."""
+    def start(self, warm: bool = False) -> None:
+        """`warm` keeps the next worker ready while nothing trains. Raises StorageError where another server has this home."""
         try:
             self._lock.acquire()
         except Timeout as error:
             place = self._home.path
             raise StorageError(f"Another server of this app is using {place}. Close it, or set QLORA_DEMO_HOME to another folder.") from error
         self._reconcile()
+        self._warm = Warm(self._home, self._environ, self._module) if warm else None
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._thread.start()
 
@@ -79,6 +85,8 @@ class Scheduler:
         self._closing.set()
         self._wake.set()
         self._thread.join()
+        if self._warm is not None:
+            self._warm.close()
         for job in self._ledger.in_states(ACTIVE):
             run = self._home.run(job.run)
             if processes.stop_request(run) != "stop":
@@ -121,6 +129,12 @@ class Scheduler:
         if self._busy and not busy:
             self._tenants.room_again()
         self._busy = busy
+        if self._warm is not None:
+            self._warm.look(idle=not busy)
+
+    def waiting_bytes(self) -> int:
+        """Memory of the worker that waits for the next run, which will have it."""
+        return self._warm.held_bytes() if self._warm is not None else 0
 
     def _run(self) -> None:
         while not self._closing.is_set():
@@ -155,18 +169,34 @@ class Scheduler:
         child = self._children.pop(job.id, None)
         code = child.wait() if child is not None and child.poll() is not None else None
         try:
-            result = run.result()
+            self._write_end(job, run, code)
         except StorageError as error:
             self._ledger.move(job.id, ACTIVE, "failed", str(error))
-            return
+
+    def _write_end(self, job: Job, run: RunDir, code: int | None) -> None:
+        """`code` is its exit code, None of a worker that was adopted. Raises StorageError."""
+        result, asked = run.result(), processes.stop_request(run)
         if result is not None:
             self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
-        elif processes.stop_request(run) == "stop" and code == 75:
+        elif asked == "stop" and code in (EXIT_INTERRUPTED, EXIT_MEMORY):
             self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
-        elif processes.stop_request(run) == "interrupt" or code == 75:
+        elif asked == "interrupt" or code == EXIT_INTERRUPTED:
             self._ledger.move(job.id, ACTIVE, "interrupted", INTERRUPTED)
+        elif code == EXIT_MEMORY or (code is None and fitting.stepped_down_since(run, job.started or 0.0)):
+            self._ledger.requeue(job.id, ACTIVE, keep_place=True, counted=False)
+        elif code in (EXIT_KILLED, None) and fitting.killed_for_memory(run, self._kills):
+            self._make_smaller(job, run)
         else:
-            self._ledger.move(job.id, ACTIVE, "failed", KILLED if code == -9 else DIED)
+            self._ledger.move(job.id, ACTIVE, "failed", KILLED if code == EXIT_KILLED else DIED)
+
+    def _make_smaller(self, job: Job, run: RunDir) -> None:
+        """For a worker that could not do so itself. Raises StorageError."""
+        if fitting.step_down(run):
+            self._ledger.requeue(job.id, ACTIVE, keep_place=True, counted=False)
+            return
+        result = fitting.nothing_left(run)
+        write_json(run.result_json, result)
+        self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
 
     def _launch(self, job: Job) -> None:
         run = self._home.run(job.run)
@@ -174,7 +204,9 @@ class Scheduler:
             self._tenants.make_room(job)
             # Kept until now: a stopped model can be chatted with while it waits to go on.
             run.result_json.unlink(missing_ok=True)
-            child = processes.start(run, self._environ, self._module)
+            self._kills = memory_kills()
+            warm = self._warm.take(run) if self._warm is not None else None
+            child = warm or processes.start(run, self._environ, self._module)
             self._children[job.id] = child
             who = processes.identity(child.pid)
             self._ledger.set_worker(job.id, who.pid, who.created, who.boot_id)

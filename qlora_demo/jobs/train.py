@@ -6,8 +6,9 @@ import gc
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +17,56 @@ import torch
 from transformers import PrinterCallback
 
 from qlora_demo.catalogue import find_model
-from qlora_demo.data.conversation import Conversation, read_rows
-from qlora_demo.data.rendering import Rendered, Renderer, load_tokenizer
-from qlora_demo.errors import DataError, UserError
-from qlora_demo.estimate import training_memory
-from qlora_demo.evaluation.report import build_report, compare, held_out_losses
+from qlora_demo.data.conversation import read_rows
+from qlora_demo.data.rendering import Rendered, Renderer, batches, load_tokenizer
+from qlora_demo.estimate import Computing, fit_to, training_memory
+from qlora_demo.evaluation.diagnosis import longer_rows
+from qlora_demo.evaluation.facts import facts_of, labels_of
+from qlora_demo.evaluation.likelihood import mean, row_losses
+from qlora_demo.evaluation.report import Trial, score
+from qlora_demo.evaluation.verdict import SET_ASIDE
+from qlora_demo.evaluation.watching import Question, Watching, choose
 from qlora_demo.events import EventWriter, read_events
 from qlora_demo.jobs.download import DownloadEvents
+from qlora_demo.jobs.fitting import Fit, out_of_memory, read_fit, write_fit
 from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base, training_precision
-from qlora_demo.models.loss import mean_loss
 from qlora_demo.models.pair import Pair
+from qlora_demo.progress import evaluation_steps
 from qlora_demo.recipe import Recipe, from_json
 from qlora_demo.run_dir import RunDir, read_json, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.source.fetch import Cancelled
 from qlora_demo.source.locate import locate
-from qlora_demo.systems import peak_memory
+from qlora_demo.systems import free_memory, peak_memory
 from qlora_demo.training import checkpoints
 from qlora_demo.training.artifact import ADAPTER, rounded, save_adapter, save_model
 from qlora_demo.training.batches import Step, plan
-from qlora_demo.training.callbacks import StepCallback, Watch, evaluation_steps
-from qlora_demo.training.trainer import StepTrainer, add_adapter, build_trainer
+from qlora_demo.training.callbacks import StepCallback, Watch
+from qlora_demo.training.trainer import Setting, StepTrainer, add_adapter, build_trainer
 
+GENTLER = 3
+NOTHING_TO_LEARN = "Nothing is left to learn: every answer lies beyond the longest row. Raise max_length or shorten the questions."
+FEWER_AT_ONCE = "Memory is short here, so fewer rows are read at once. The result does not suffer."
+COMPUTED_TWICE = "Memory is short here, so parts of each step are computed twice instead of kept. The result does not suffer; it takes longer."
+PAGED = "Memory is short here, so the optimizer keeps its averages in 8 bits."
+UNTESTED = "There was too little memory left for the test. Ask it something in Chat."
 STOPPED_WHILE_FETCHING = "Stopped while the base model was fetched. What came is kept; the next start goes on there."
+
+
+class NothingToLearn(Exception):
+    """No row carries loss; `longest` is the longest row's length in tokens."""
+
+    def __init__(self, longest: int):
+        super().__init__(NOTHING_TO_LEARN)
+        self.longest = longest
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that learning needs."""
+    """Everything that learning needs. `recipe` has as many rows at once as `fit` says."""
 
     recipe: Recipe
+    fit: Fit
     device: str
     precision: Precision
     folder: Path
@@ -55,6 +76,7 @@ class Prepared:
     steps: list[Step]
     held_out: list[Any]
     labels: list[str]
+    watched: list[Question]
 
 
 def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
@@ -65,28 +87,37 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
         prepared = _prepare(run, events, stop_asked)
     except Cancelled:
         return _ended_while_fetching(run, events, stop_asked())
+    except NothingToLearn as error:
+        return _ended(run, events, {"outcome": "failed", "reason": str(error), "advice": asdict(longer_rows(error.longest))})
     watch = _watch(run, prepared, events, stop_asked)
-    trainer = _trainer(run, prepared, watch)
     events.write("phase", phase="fitting")
+    trainer = _trainer(run, prepared, watch)
+    if prepared.watched:
+        watch.samples = Watching(causal_model(prepared.model), prepared.renderer, prepared.watched, events.write, trainer.decoder)
+    if watch.samples and not any(e["type"] == "sample" and e["step"] == 0 for e in earlier):
+        _ask_the_base(prepared, watch)
     step = _learn(run, trainer)
     if watch.ended_by == "interrupt":
         print("Interrupted; it can go on from the last saved point.", flush=True)
         return False
     if watch.ended_by == "nan":
-        raise UserError(_numbers_broke(run, step))
-    del trainer  # and with it the optimizer, whose memory the test needs
+        return _ended(run, events, _numbers_broke(run, prepared, trainer, step))
+    watch.samples, watch.first_step_done = None, lambda: None
+    del trainer  # by now nothing else holds it, nor the optimizer, whose memory the test needs
     gc.collect()
     report = None
     if not watch.ended_by:
         events.write("phase", phase="testing")
-        report = _test(prepared)
-        for index, answer in enumerate(report["answers"]):
-            events.write("answer", index=index, **answer)
+        report = _tested(run, prepared, events)
     events.write("phase", phase="saving")
     _save(run, prepared, report)
     result = _result(run, prepared, watch, step)
     if result["outcome"] == "finished":
         shutil.rmtree(run.checkpoints, ignore_errors=True)
+    return _ended(run, events, result)
+
+
+def _ended(run: RunDir, events: EventWriter, result: dict[str, Any]) -> bool:
     events.write("result", outcome=result["outcome"], reason=result["reason"])
     write_json(run.result_json, result)
     return True
@@ -96,10 +127,7 @@ def _ended_while_fetching(run: RunDir, events: EventWriter, asked: str) -> bool:
     if asked != "stop":
         print("Interrupted while the base model was fetched; the next start goes on there.", flush=True)
         return False
-    result = {"outcome": "stopped", "reason": STOPPED_WHILE_FETCHING}
-    events.write("result", **result)
-    write_json(run.result_json, result)
-    return True
+    return _ended(run, events, {"outcome": "stopped", "reason": STOPPED_WHILE_FETCHING})
 
 
 def _prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str]) -> Prepared:
@@ -114,22 +142,57 @@ def _prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str]) ->
 
     events.write("phase", phase="loading")
     precision = training_precision(device, recipe.method)
-    events.write("note", text=f"Training in {precision.reason}.")
     print(f"{base.id}: training in {precision.reason}", flush=True)
     renderer = Renderer(load_tokenizer(folder), base.template_options, recipe.system_prompt)
     learn, held_out = read_rows(run.train_jsonl), read_rows(run.held_out_jsonl)
     rows = list(renderer.render_all(learn, recipe.max_length))
     if not rows:
-        raise DataError("Nothing is left to learn: every answer lies beyond the longest row. Raise max_length or shorten the questions.")
+        raise NothingToLearn(max(len(whole.input_ids) for some in batches(learn) for parts in renderer.whole(some) for whole in parts))
+    lengths = [len(row.input_ids) for row in rows]
+    fit = _fit(run, recipe, max(lengths), device, precision)
+    for remark in (f"Training in {precision.reason}.", *_planned(recipe, fit), *fit.changed):
+        events.write("note", text=remark)
+    recipe = replace(recipe, micro_batch_size=fit.micro_batch_size)
     model = load_base(folder, recipe.method, precision, device)
     model.config.use_cache = False
     keep_packing_layout(model)
     if recipe.method != "full":
         model = add_adapter(model, recipe)
-    lengths = [len(row.input_ids) for row in rows]
     steps = plan(lengths, recipe.batch_size, recipe.seed, recipe.epochs)
-    labels = [row.label for row in learn if isinstance(row, Conversation) and row.label is not None]
-    return Prepared(recipe, device, precision, folder, model, renderer, rows, steps, held_out, labels)
+    watched = choose(renderer, held_out, learn) if recipe.evaluations else []
+    return Prepared(recipe, fit, device, precision, folder, model, renderer, rows, steps, held_out, labels_of(learn), watched)
+
+
+def _fit(run: RunDir, recipe: Recipe, longest: int, device: str, precision: Precision) -> Fit:
+    """How it uses memory: as was found when that ran out; at its first start, as the arithmetic says of what is free now. A run that has a saved
+    point goes on as it began, or it would not end in the same weights."""
+    fit = read_fit(run, recipe)
+    if run.fit_json.exists() or any(run.checkpoints.glob("step-*")):
+        return fit
+    way = fit_to(find_model(recipe.model).dimensions, recipe, longest, _free_memory(device), _computing(device, precision))
+    planned = Fit(way.micro_batch_size, way.checkpointing, paged=way.paged)
+    if planned != fit:
+        write_fit(run, planned)
+    return planned
+
+
+def _planned(recipe: Recipe, fit: Fit) -> list[str]:
+    """What is said of a fit that was planned, not found."""
+    said = []
+    if not fit.changed and fit.micro_batch_size < recipe.micro_batch_size:
+        said.append(FEWER_AT_ONCE)
+    if not fit.changed and fit.checkpointing:
+        said.append(COMPUTED_TWICE)
+    return [*said, PAGED] if fit.paged else said
+
+
+def _computing(device: str, precision: Precision) -> Computing:
+    return Computing(device, precision.dtype.itemsize)
+
+
+def _free_memory(device: str) -> int:
+    """For this process, with what it holds already."""
+    return torch.cuda.mem_get_info()[0] if device == "cuda" else free_memory() + psutil.Process().memory_info().rss
 
 
 def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Callable[[], str]) -> Watch:
@@ -139,16 +202,42 @@ def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Cal
     step_tokens = [sum(len(prepared.rows[i].input_ids) for i in step) for step in prepared.steps]
     trainable = sum(p.numel() for p in prepared.model.parameters() if p.requires_grad)
     events.write("plan", steps=len(prepared.steps), tokens=sum(step_tokens), rows=len(prepared.rows), trainable_parameters=trainable)
+    events.write("watch", questions=[question.shown() for question in prepared.watched])
     return Watch(
         events=events,
         step_tokens=step_tokens,
         checkpoints=run.checkpoints,
         stop_asked=stop_asked,
-        held_out_loss=(lambda: mean_loss(model, held_out, tokenizer.pad_token_id, recipe.micro_batch_size)) if held_out else None,
+        held_out_loss=(lambda: mean(row_losses(model, held_out, tokenizer.pad_token_id), held_out)) if held_out else None,
         evaluate_at=evaluation_steps(len(prepared.steps), recipe.evaluations),
         memory=_memory,
-        first_step_done=lambda: events.write("phase", phase="learning"),
+        first_step_done=lambda: _first_step_done(run, prepared, events),
     )
+
+
+def _first_step_done(run: RunDir, prepared: Prepared, events: EventWriter) -> None:
+    """The very first one held the longest row: what it took is what the run takes."""
+    if not any(run.checkpoints.glob("step-*")):
+        fit, sizes = prepared.fit, {"predicted_bytes": _predicted_memory(prepared), "measured_bytes": _peak_memory()}
+        events.write("fit", micro_batch_size=fit.micro_batch_size, checkpointing=fit.checkpointing, **sizes)
+    events.write("phase", phase="learning")
+
+
+def _ask_the_base(prepared: Prepared, watch: Watch) -> None:
+    """The answers before training. A whole model gives them before its first step, one with an adapter after it, with the adapter switched off: they
+    are the same then, and the run is seen to learn some seconds sooner."""
+    assert watch.samples is not None  # noqa: S101
+    if prepared.recipe.method == "full":
+        watch.samples(0)
+        return
+    shown, samples = watch.first_step_done, watch.samples
+
+    def shown_and_asked() -> None:
+        shown()
+        with prepared.model.disable_adapter():
+            samples(0)
+
+    watch.first_step_done = shown_and_asked
 
 
 def _trainer(run: RunDir, prepared: Prepared, watch: Watch) -> StepTrainer:
@@ -157,7 +246,7 @@ def _trainer(run: RunDir, prepared: Prepared, watch: Watch) -> StepTrainer:
         prepared.renderer.tokenizer,
         prepared.recipe,
         (prepared.rows, prepared.steps),
-        (prepared.precision, prepared.device, run.checkpoints),
+        Setting(prepared.precision, prepared.device, run.checkpoints, prepared.fit.checkpointing, prepared.fit.paged),
         [StepCallback(watch)],
     )
     trainer.remove_callback(PrinterCallback)  # our callback writes the log in plain words
@@ -174,11 +263,26 @@ def _learn(run: RunDir, trainer: StepTrainer) -> int:
     return trainer.state.global_step
 
 
-def _test(prepared: Prepared) -> dict[str, Any]:
-    recipe, renderer = prepared.recipe, prepared.renderer
+def _tested(run: RunDir, prepared: Prepared, events: EventWriter) -> dict[str, Any] | None:
+    """None where memory is too short for the test: what was learned is not lost for that."""
+    try:
+        report = _test(run, prepared)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        traceback.print_exc()
+        events.write("note", text=UNTESTED)
+        return None
+    for index, answer in enumerate(report["answers"]):
+        events.write("answer", index=index, **answer)
+    return report
+
+
+def _test(run: RunDir, prepared: Prepared) -> dict[str, Any]:
     pair = _pair(prepared)
-    losses = held_out_losses(pair, renderer, prepared.held_out, recipe.max_length, recipe.micro_batch_size)
-    return build_report(compare(pair, renderer, prepared.held_out), losses, prepared.labels)
+    learned = len({row.row for row in prepared.rows})
+    facts = facts_of(run, prepared.recipe, learned, len(prepared.held_out), pair.adapted)
+    return score(pair, prepared.renderer, Trial(prepared.held_out, SET_ASIDE, prepared.labels, facts))
 
 
 def _pair(prepared: Prepared) -> Pair:
@@ -210,13 +314,14 @@ def _result(run: RunDir, prepared: Prepared, watch: Watch, step: int) -> dict[st
     return {
         "outcome": "stopped" if stopped else "finished",
         "reason": f"Stopped by you at step {step} of {len(prepared.steps)}." if stopped else "",
+        **_fitted(prepared.fit),
         "steps": step,
         "train_loss": sum(watch.losses) / len(watch.losses) if watch.losses else None,
         "held_out_loss": watch.held_out[-1] if watch.held_out else None,
         "tokens_per_second": watch.tokens / watch.learning_seconds if watch.learning_seconds else None,
         "seconds": watch.learning_seconds,
         "peak_memory_bytes": _peak_memory(),
-        "predicted_memory_bytes": training_memory(dimensions, prepared.recipe, max(len(r.input_ids) for r in prepared.rows)).total(),
+        "predicted_memory_bytes": _predicted_memory(prepared),
         "trainable_parameters": sum(p.numel() for _, p in parameters if p.requires_grad),
         "total_parameters": dimensions.parameters() + sum(p.numel() for name, p in parameters if "lora_" in name),
         "artifact_bytes": sum(file.stat().st_size for file in run.weights().iterdir()),
@@ -224,10 +329,39 @@ def _result(run: RunDir, prepared: Prepared, watch: Watch, step: int) -> dict[st
     }
 
 
-def _numbers_broke(run: RunDir, step: int) -> str:
-    saved = checkpoints.saved_step(run.checkpoints)
-    kept = f"Saved up to step {saved}." if saved else "Nothing was saved yet."
-    return f"Training went wrong at step {step} (the numbers grew too large). {kept} Try again with a smaller size of each change."
+def _predicted_memory(prepared: Prepared) -> int:
+    dimensions, longest = find_model(prepared.recipe.model).dimensions, max(len(row.input_ids) for row in prepared.rows)
+    computing = _computing(prepared.device, prepared.precision)
+    return training_memory(dimensions, prepared.recipe, longest, computing, prepared.fit.checkpointing, prepared.fit.paged).total()
+
+
+def _fitted(fit: Fit) -> dict[str, Any]:
+    return {"micro_batch_size": fit.micro_batch_size, "checkpointing": fit.checkpointing, "changed": list(fit.changed)}
+
+
+def _numbers_broke(run: RunDir, prepared: Prepared, trainer: StepTrainer, step: int) -> dict[str, Any]:
+    """The result of a run that went wrong at `step`, after the last good weights have been kept, if there are any."""
+    kept = _keep_last_good(run, prepared, trainer)
+    saved = f"Saved up to step {kept}." if kept else "Nothing was saved yet."
+    rate = prepared.recipe.learning_rate / GENTLER
+    return {
+        "outcome": "failed",
+        "reason": f"Training went wrong at step {step} (the numbers grew too large). {saved}",
+        "advice": {"reason": "Smaller changes keep the numbers small.", "button": "Try again, gentler", "changes": {"learning_rate": rate}},
+        **_fitted(prepared.fit),
+        "kept_step": kept,
+        "ended": time.time(),
+    }
+
+
+def _keep_last_good(run: RunDir, prepared: Prepared, trainer: StepTrainer) -> int | None:
+    """Puts the weights of the newest saved point where those of a finished run would be. Returns its step, None where there is none."""
+    for saved in checkpoints.whole(run.checkpoints):
+        trainer._load_from_checkpoint(str(saved))
+        if all(bool(p.isfinite().all()) for p in prepared.model.parameters() if p.requires_grad):
+            _save(run, prepared, None)
+            return checkpoints.step_of(saved)
+    return None
 
 
 def _memory() -> int:

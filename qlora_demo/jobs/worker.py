@@ -2,23 +2,30 @@
 
 Guarantees: one living worker a run (the run's lock) and one a device (the home's device lock); nothing but whole files under final names;
 result.json last; a stop is honoured at the next step; without a result.json the run can go on from its newest checkpoint. It inherits
-QLORA_DEMO_* variables and nothing else of the server. Exit code 0 with a result.json, 3 where the run is taken, 75 when interrupted.
+QLORA_DEMO_* variables and nothing else of the server. Exit code 0 with a result.json, 3 where the run is taken, 75 when interrupted, 76 where
+the memory ran out and the next process is to go on as the run's fit.json says.
+
+With `--wait` in place of RUN_DIR it imports everything, then reads RUN_DIR as a line of its input and does the same; the input's end ends it.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from qlora_demo.errors import UserError
+from qlora_demo.jobs import fitting
+from qlora_demo.jobs.processes import EXIT_INTERRUPTED, EXIT_MEMORY, EXIT_TAKEN
 from qlora_demo.run_dir import Home, RunDir, write_json
 
-TAKEN, INTERRUPTED = 3, 75
-MEMORY_RAN_OUT = "The memory ran out. Choose a smaller model, or fewer rows at once in Advanced settings."
+WAIT = "--wait"
+FAULT = "Training stopped because of a fault in this app. The log has the details."
 
 
 def main(run_dir: Path) -> int:
@@ -28,7 +35,22 @@ def main(run_dir: Path) -> int:
             return _work(run)
     except Timeout:
         print("Another worker holds this run.", file=sys.stderr)
-        return TAKEN
+        return EXIT_TAKEN
+
+
+def wait() -> int:
+    """As `main`, for a run that is told later. What is printed until then goes where the server said, afterwards to the run's log."""
+    from qlora_demo.jobs import train  # noqa: F401, PLC0415 - what takes seconds
+
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return 0
+    run = RunDir(Path(os.fsdecode(line.removesuffix(b"\n"))))
+    with run.log.open("ab") as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
+    os.chdir(run.path)
+    return main(run.path)
 
 
 def _work(run: RunDir) -> int:
@@ -38,27 +60,40 @@ def _work(run: RunDir) -> int:
     def stop_asked() -> str:
         return run.stop.read_text().strip() if run.stop.exists() else (asked[0] if asked else "")
 
+    reason, out_of_memory = FAULT, False
     try:
-        # torch and the libraries on top of it take seconds to import: the run's lock is taken first, so that a starting worker counts as alive.
-        from qlora_demo.jobs.train import train  # noqa: PLC0415
-
-        device = FileLock(Home(run.path.parent.parent).device_lock)
-        while not _taken(device):
-            if stop_asked():
-                return INTERRUPTED
-        try:
-            return 0 if train(run, stop_asked) else INTERRUPTED
-        finally:
-            device.release()
+        return _train(run, stop_asked)
     except UserError as error:
         print(error, file=sys.stderr)
-        write_json(run.result_json, {"outcome": "failed", "reason": str(error)})
-    except MemoryError:
+        reason = str(error)
+    except Exception as error:
         traceback.print_exc()
-        write_json(run.result_json, {"outcome": "failed", "reason": MEMORY_RAN_OUT})
-    except Exception:
-        traceback.print_exc()
-        write_json(run.result_json, {"outcome": "failed", "reason": "Training stopped because of a fault in this app. The log has the details."})
+        out_of_memory = fitting.out_of_memory(error)
+    if not out_of_memory:
+        write_json(run.result_json, {"outcome": "failed", "reason": reason})
+        return 0
+    return _make_smaller(run)  # here, outside of `except`, what the failed step held is free
+
+
+def _train(run: RunDir, stop_asked: Callable[[], str]) -> int:
+    # torch and the libraries on top of it take seconds to import: the run's lock is taken first, so that a starting worker counts as alive.
+    from qlora_demo.jobs.train import train  # noqa: PLC0415
+
+    device = FileLock(Home(run.path.parent.parent).device_lock)
+    while not _taken(device):
+        if stop_asked():
+            return EXIT_INTERRUPTED
+    try:
+        return 0 if train(run, stop_asked) else EXIT_INTERRUPTED
+    finally:
+        device.release()
+
+
+def _make_smaller(run: RunDir) -> int:
+    if fitting.step_down(run):
+        print("The memory ran out. The next process goes on with less of it.", flush=True)
+        return EXIT_MEMORY
+    write_json(run.result_json, fitting.nothing_left(run))
     return 0
 
 
@@ -72,4 +107,4 @@ def _taken(device: FileLock) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(wait() if sys.argv[1] == WAIT else main(Path(sys.argv[1])))

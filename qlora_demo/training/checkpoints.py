@@ -37,6 +37,11 @@ def newest(folder: Path) -> Path | None:
     return None
 
 
+def whole(folder: Path) -> list[Path]:
+    """All that verify, the newest first."""
+    return [candidate for candidate in _by_step(folder) if is_whole(candidate)]
+
+
 def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-"))
 
@@ -47,12 +52,6 @@ def is_whole(checkpoint: Path) -> bool:
     except StorageError:
         return False
     return marker["files"] == _fingerprints(checkpoint)
-
-
-def saved_step(folder: Path) -> int | None:
-    """The step of the newest marked checkpoint, without verifying it: for people to read, not to resume from."""
-    marked = [c for c in _by_step(folder) if (c / COMPLETE).exists()]
-    return step_of(marked[0]) if marked else None
 
 
 def _by_step(folder: Path) -> list[Path]:

@@ -5,74 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
+from house import House, crash
 
 from qlora_demo.errors import StorageError
 from qlora_demo.jobs import processes
-from qlora_demo.jobs.ledger import EVERYONE, Job, Ledger
+from qlora_demo.jobs.ledger import EVERYONE, Job
 from qlora_demo.jobs.processes import Identity
 from qlora_demo.jobs.scheduler import DIED, INTERRUPTED, KILLED, LEFT_THE_LINE, RESTARTED, STOPPED_UNSAVED, Scheduler, Tenants
 from qlora_demo.pipes import child_environ
-from qlora_demo.run_dir import Home, RunDir
-
-TESTS = Path(__file__).resolve().parent
-
-
-class House:
-    """A home with schedulers that use the stand-in worker."""
-
-    def __init__(self, folder: Path):
-        self.home = Home(folder).create()
-        self.ledger = Ledger(self.home.ledger)
-        self.room_made: list[str] = []
-
-    def scheduler(self) -> Scheduler:
-        environ = child_environ(os.environ)
-        environ["PYTHONPATH"] += os.pathsep + str(TESTS)
-        tenants = Tenants(lambda job: self.room_made.append(job.run), lambda: self.room_made.append("room again"))
-        return Scheduler(self.home, self.ledger, tenants, environ, module="stand_in_worker")
-
-    def submit(self, name: str, owner: str = "me", **plan: object) -> RunDir:
-        run = self.home.run(name)
-        run.path.mkdir()
-        (run.path / "plan.json").write_text(json.dumps({"seconds": 60, **plan}))
-        self.ledger.add_job("train", name, owner)
-        return run
-
-    def job(self, name: str) -> Job:
-        return self.ledger.job_of_run(name, "me")
-
-    def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not true():
-            assert time.monotonic() < deadline, self.ledger.jobs()
-            time.sleep(0.05)
-
-    def until_state(self, name: str, state: str) -> Job:
-        self.until(lambda: self.job(name).state == state)
-        return self.job(name)
-
-
-@pytest.fixture
-def house(tmp_path: Path):
-    made = House(tmp_path / "home")
-    yield made
-    for job in made.ledger.jobs():
-        if job.pid:
-            processes.kill(Identity(job.pid, job.pid_created, job.boot_id))
-
-
-@pytest.fixture
-def scheduler(house: House):
-    made = house.scheduler()
-    made.start()
-    yield made
-    made.close(seconds=5)
 
 
 def test_runs_train_one_after_the_other(house: House, scheduler: Scheduler) -> None:
@@ -113,10 +56,7 @@ def test_a_killed_server_leaves_the_worker_and_the_next_adopts_it(house: House) 
     first.start()
     run = house.submit("a", seconds=3)
     house.until_state("a", "running")
-    # What a kill -9 of the server leaves: no more ticks, its locks gone, the worker alive.
-    first._closing.set()
-    first._thread.join()
-    first._lock.release()
+    crash(first)
     second = house.scheduler()
     second.start()
     assert house.job("a").state == "running"
@@ -132,9 +72,7 @@ def test_worker_and_server_dead_goes_on_by_itself_twice(house: House) -> None:
         scheduler.start()
         job = house.until_state("a", "running")
         assert job.attempt == attempt
-        scheduler._closing.set()
-        scheduler._thread.join()
-        scheduler._lock.release()
+        crash(scheduler)
         psutil.Process(job.pid).kill()
         house.until(lambda: not processes.alive(run))
     last = house.scheduler()
@@ -220,9 +158,7 @@ def test_an_adopted_worker_that_was_interrupted_goes_on(house: House) -> None:
     first = house.scheduler()
     first.start()
     house.until_state("a", "running")
-    first._closing.set()
-    first._thread.join()
-    first._lock.release()
+    crash(first)
     second = house.scheduler()
     second.start()
     processes.request_stop(run, "interrupt")

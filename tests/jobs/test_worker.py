@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from runs import make_run
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from working import files, finish, start, wait_for_step
 
 from qlora_demo.events import read_events
-from qlora_demo.pipes import child_environ
-from qlora_demo.run_dir import Home, RunDir, read_json
+from qlora_demo.run_dir import Home, read_json
 from qlora_demo.source.place import bundled_folder
 
 FINISHED = {
@@ -35,28 +31,6 @@ FINISHED = {
     "worker.log",
 }
 TOKENIZER = ("chat_template.jinja", "tokenizer.json", "tokenizer_config.json")
-
-
-def start(run: RunDir) -> subprocess.Popen:
-    with run.log.open("ab") as log:
-        command = [sys.executable, "-m", "qlora_demo.jobs.worker", str(run.path)]
-        return subprocess.Popen(command, env=child_environ(os.environ), stdout=log, stderr=log)
-
-
-def finish(run: RunDir) -> int:
-    return start(run).wait(timeout=300)
-
-
-def files(run: RunDir) -> set[str]:
-    return {path.relative_to(run.path).as_posix() for path in run.path.rglob("*") if path.is_file()}
-
-
-def wait_for_step(run: RunDir, step: int, process: subprocess.Popen) -> None:
-    while process.poll() is None:
-        if any(e["type"] == "step" and e["step"] >= step for e in read_events(run.events)[0]):
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"ended before step {step}: {run.log.read_text()}")
 
 
 def test_full_training_leaves_a_whole_model_in_which_the_weights_have_moved(tiny_home: Home) -> None:
@@ -92,6 +66,19 @@ def test_a_finished_run_leaves_exactly_these_files(tiny_home: Home, method: str)
     moved = load_file(run.adapter / "adapter_model.safetensors")
     assert all(weight.abs().max() > 0 for name, weight in moved.items() if "lora_B" in name)
     assert "Traceback" not in run.log.read_text()
+
+
+def test_answers_before_training_are_the_base_models_although_an_adapter_gives_them_later(tiny_home: Home) -> None:
+    answers = []
+    for method in ("full", "lora"):
+        run = make_run(tiny_home, method, method=method, learning_rate=0.05 if method == "lora" else 1e-4, warmup=0.0)
+        assert finish(run) == 0, run.log.read_text()
+        events = read_events(run.events)[0]
+        answers.append([e["answer"] for e in events if e["type"] == "sample" and e["step"] == 0])
+        order = [e["type"] for e in events if e["type"] in ("step", "fit") or (e["type"], e["step"]) == ("sample", 0)]
+        assert order.index("sample") == (0 if method == "full" else 2)
+    assert len(answers[0]) == 3 and answers[0] == answers[1]
+    assert [e["answer"] for e in events if e["type"] == "sample" and e["step"] == 6] != answers[1]
 
 
 def test_a_second_worker_for_the_same_run_steps_back(tiny_home: Home) -> None:
@@ -181,25 +168,6 @@ def test_a_truncated_point_is_passed_over(tiny_home: Home) -> None:
     weights.write_bytes(weights.read_bytes()[:100])
     assert finish(run) == 0
     assert [e["step"] for e in read_events(run.events)[0] if e["type"] == "step" and e["attempt"] == 2][0] == 1
-
-
-def test_numbers_that_break_end_the_run_with_a_sentence(tiny_home: Home, tiny_folder: Path, tmp_path: Path) -> None:
-    """A base model with one broken number gives no finite loss."""
-    broken = tmp_path / "broken"
-    shutil.copytree(tiny_folder, broken)
-    weights = load_file(broken / "model.safetensors")
-    weights["model.norm.weight"][0] = float("nan")
-    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
-    place = bundled_folder(tiny_home.models)
-    place.unlink()
-    place.symlink_to(broken, target_is_directory=True)
-    run = make_run(tiny_home, "run")
-    assert finish(run) == 0
-    assert read_json(run.result_json)["reason"] == (
-        "Training went wrong at step 1 (the numbers grew too large). Nothing was saved yet. Try again with a smaller size of each change."
-    )
-    assert not run.adapter.exists()
-    assert "Traceback" not in run.log.read_text()
 
 
 def test_an_empty_answer_beyond_the_longest_row_is_named(tiny_home: Home) -> None:

@@ -11,11 +11,11 @@ import torch
 from runs import conversations
 
 from qlora_demo.data.rendering import Rendered, Renderer, load_tokenizer
+from qlora_demo.models.fused_decoder import FusedDecoder
 from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base
 from qlora_demo.models.loss import collate
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.batches import plan, split
-from qlora_demo.models.fused_decoder import FusedDecoder
 from qlora_demo.training.optimizer import MasterAdamW
 from qlora_demo.training.trainer import Setting, StepTrainer, add_adapter, build_trainer
 
