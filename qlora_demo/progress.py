@@ -8,6 +8,20 @@ from typing import Any
 
 from qlora_demo.events import Event, latest_by_step
 
+SMOOTHING = 0.8
+"""Share of the past in each point of a smoothed curve: about the last five steps."""
+Points = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One question that is asked again and again while it learns. `answers` are (step, text), step 0 before training."""
+
+    question: str
+    expected: str
+    set_aside: bool
+    answers: tuple[tuple[int, str], ...] = ()
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -35,10 +49,13 @@ class Progress:
     download_seconds_left: float | None = None
     saved_step: int = 0
     continued_from: int = 0
-    points: tuple[tuple[int, float], ...] = ()
-    held_out: tuple[tuple[int, float], ...] = ()
+    points: Points = ()
+    held_out: Points = ()
     notes: tuple[str, ...] = ()
     answers: tuple[dict[str, Any], ...] = ()
+    watched: tuple[Watched, ...] = ()
+    fit: dict[str, Any] | None = None
+    """What the first step showed: micro_batch_size, checkpointing, predicted_bytes, measured_bytes."""
 
     def share(self) -> float:
         """Of the whole run, 0 to 1: reading, testing and saving count as a tenth together."""
@@ -86,6 +103,35 @@ def progress_of(events: Sequence[Event]) -> Progress:
         held_out=tuple((e["step"], e["loss"]) for e in latest_by_step(events, "held_out")),
         notes=tuple(dict.fromkeys(e["text"] for e in events if e["type"] == "note")),
         answers=tuple({e["index"]: e for e in events if e["type"] == "answer"}.values()),
+        watched=_watched(events),
+        fit=_last(events, "fit"),
+    )
+
+
+def evaluation_steps(steps: int, evaluations: int) -> frozenset[int]:
+    """After which steps the rows set aside are scored: evenly spread over the run, the last step always among them."""
+    return frozenset(max(1, round(steps * (i + 1) / evaluations)) for i in range(evaluations))
+
+
+def smoothed(points: Points) -> Points:
+    """The exponential moving average of (step, loss), corrected for its beginning at 0 (as Adam's moments are, Kingma & Ba 2015)."""
+    mean, found = 0.0, []
+    for count, (step, loss) in enumerate(points, 1):
+        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
+        found.append((step, mean / (1 - SMOOTHING**count)))
+    return tuple(found)
+
+
+def _watched(events: Sequence[Event]) -> tuple[Watched, ...]:
+    """The questions of the newest attempt. Events are in the order of attempts: for each step, the last one's answer stays."""
+    asked = (_last(events, "watch") or {"questions": []})["questions"]
+    answers: list[dict[int, str]] = [{} for _ in asked]
+    for event in events:
+        if event["type"] == "sample" and event["index"] < len(asked):
+            answers[event["index"]][event["step"]] = event["answer"]
+    return tuple(
+        Watched(item["question"], item["expected"], item["set_aside"], tuple(sorted(said.items())))
+        for item, said in zip(asked, answers, strict=True)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import Any
 
 from qlora_demo.catalogue import BaseModel, find_model
 from qlora_demo.errors import StorageError
@@ -29,17 +30,35 @@ class RunView:
     model: BaseModel
     rows: int
     progress: Progress
-    report: dict[str, object] | None
-    result: dict[str, object] | None
+    report: dict[str, Any] | None
+    result: dict[str, Any] | None
     forecast_seconds: float
     predicted_memory_bytes: int
     command: str
+    changed: tuple[str, ...] = ()
+    """What had to be changed on the way to make it fit, as sentences."""
     place: int = 0
     starts_in: float | None = None
 
     def usable(self) -> bool:
         """Has weights to chat with: a run that was stopped while its base model was fetched has none."""
-        return self.result is not None and bool(self.result.get("artifact_bytes"))
+        return self.result is not None and bool(self.result.get("artifact_bytes") or self.kept_step())
+
+    def kept_step(self) -> int | None:
+        """Of a run that failed: the saved point whose weights are kept, None where there is none."""
+        return self.result.get("kept_step") if self.result else None
+
+    def advice(self) -> dict[str, Any] | None:
+        """The one change that would help: reason, words of the button, and the recipe's fields with their new values. None where all is well."""
+        return (self.result or {}).get("advice") or (self.report or {}).get("advice")
+
+    def better(self) -> Recipe | None:
+        """The recipe with that change."""
+        advice = self.advice()
+        if advice is None:
+            return None
+        changed = replace(self.recipe, **advice["changes"])
+        return replace(changed, micro_batch_size=min(changed.micro_batch_size, changed.batch_size))
 
     def active(self) -> bool:
         return self.job.state in (*ACTIVE, "queued")
@@ -78,6 +97,7 @@ def read_view(home: Home, job: Job) -> RunView:
         forecast_seconds=about["forecast_seconds"],
         predicted_memory_bytes=about["predicted_memory_bytes"],
         command=about["command"],
+        changed=tuple(read_json(run.fit_json)["attempts"]) if run.fit_json.exists() else (),
     )
 
 

@@ -12,6 +12,7 @@ from qlora_demo.errors import NotFoundError
 from qlora_demo.run_view import RunView
 from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui import chat_tab, data_tab, models_tab, train_form, train_run
+from qlora_demo.ui.drawn import NOTHING, Drawn, drawn_now
 from qlora_demo.ui.guard import Updates
 from qlora_demo.ui.parts import button, esc, note, shown
 from qlora_demo.ui.shell import CHAT, DATA, TRAIN, Shell
@@ -66,14 +67,20 @@ def _run_box(page: Page, view: RunView) -> Updates:
     return {page.form.box: gr.update(visible=False), page.run.box: gr.update(visible=True), **_run_inside(page, view)}
 
 
-def _run_inside(page: Page, view: RunView) -> Updates:
+def _run_inside(page: Page, view: RunView, drawn: Drawn = NOTHING, moved_only: bool = False) -> Updates:
     """Without deciding what is shown: a tick that was on its way must not close a form that was just opened."""
-    return {**train_run.draw(page.run, page.studio, view), page.shell.announcement: f"<p>{esc(phase(view))}</p>"}
+    draw = train_run.draw_progress if moved_only else train_run.draw
+    return {**draw(page.run, page.studio, view, drawn.strip_of(view.id)), page.shell.announcement: f"<p>{esc(phase(view))}</p>"}
 
 
 def start(page: Page, dataset_id: str, name: str, values: tuple[Any, ...]) -> Updates:
     """Submits what is in the form. Raises UserError."""
     return show_run(page, train_form.submit(page.studio, dataset_id, name, values))
+
+
+def better(page: Page, run_id: str) -> Updates:
+    """Starts the run that a run's own advice asks for, and shows it. Raises UserError."""
+    return show_run(page, page.studio.better(LOCAL, run_id))
 
 
 def train_again(page: Page, run_id: str) -> Updates:
@@ -140,7 +147,7 @@ def land(page: Page, remembered: tuple[str, str, float, Chat], asked: str) -> Up
         page.shell.run_id: run,
         page.shell.visited: time.time(),
         page.shell.message: shown(note(GONE, "qd-warn") if asked and not linked else ""),
-        page.shell.drawn: fingerprint(page.studio, run),
+        page.shell.drawn: drawn_now(page.studio, run),
     }
 
 
@@ -165,26 +172,17 @@ def show_active(page: Page) -> Updates:
     return show_run(page, busy.id) if busy else {page.shell.show: button("Show", False)}
 
 
-def fingerprint(studio: Studio, run_id: str) -> tuple:
-    """Cheap to make; equal as long as nothing that the page shows has changed: (states of all runs, progress of those that matter)."""
-    jobs = studio.jobs(LOCAL)
-    states = tuple((job.run, job.state, job.attempt) for job in jobs)
-    watched = [job.run for job in jobs if job.run == run_id or job.state in ("starting", "running", "stopping", "queued")]
-    progress = [(view.place, view.progress) for view in (studio.run(LOCAL, run) for run in watched)]
-    steps = tuple((place, p.phase, p.step, p.downloaded, len(p.points), len(p.held_out), len(p.answers), len(p.notes)) for place, p in progress)
-    return (states, steps)
-
-
-def tick(page: Page, run_id: str, drawn: tuple, chatting: str | None, selected: str | None, chat: Chat) -> Updates:
+def tick(page: Page, run_id: str, drawn: Drawn, chatting: str | None, selected: str | None, chat: Chat) -> Updates:
     """Redraws what has changed since the last drawing, nothing where nothing has."""
-    now = fingerprint(page.studio, run_id)
+    now = drawn_now(page.studio, run_id)
     if now == drawn:
         return {}
     views = page.studio.runs(LOCAL)
     shown_run = next((view for view in views if view.id == run_id), None)
-    notice = chat_tab.draw_notice(page.chat, page.studio, views, chatting)
-    updates = {**head(page, views), page.shell.drawn: now, **notice, **(_run_inside(page, shown_run) if shown_run else {})}
-    if drawn and now[0] == drawn[0]:
+    moved_only = (now.shown, now.states) == (drawn.shown, drawn.states)
+    inside = _run_inside(page, shown_run, drawn, moved_only) if shown_run else {}
+    updates = {**head(page, views), page.shell.drawn: now, **chat_tab.draw_notice(page.chat, page.studio, views, chatting), **inside}
+    if moved_only:
         return updates
     chosen = chat_tab.chosen_model(views, chatting)
     chats = chat_tab.draw_models(page.chat, views, chosen) if chosen == chatting else _chat(page, views, chosen, chat)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.catalogue import SHAPES, find_shape
+from qlora_demo.estimate import Computing
 from qlora_demo.studio import Studio
 from qlora_demo.ui.diagram import diagram
 from qlora_demo.ui.guard import Updates, as_message
@@ -42,7 +43,7 @@ def build(studio: Studio) -> HowTab:
 
 def _numbers(studio: Studio, name: str) -> str:
     machine = studio.machine
-    return numbers(find_shape(name), machine.title(), machine.free_bytes(), machine.memory_bytes)
+    return numbers(find_shape(name), machine.title(), machine.free_bytes(), machine.memory_bytes, Computing.of(machine))
 
 
 def wire(tab: HowTab, place: gr.Tab, studio: Studio) -> None:

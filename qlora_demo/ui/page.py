@@ -9,6 +9,7 @@ import gradio as gr
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
 from qlora_demo.ui import chat_asking, chat_tab, data_tab, data_wiring, flow, how_tab, models_tab, train_form, train_run
+from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.flow import Page
 from qlora_demo.ui.guard import Updates, as_message, shown_in
 from qlora_demo.ui.shell import CHAT, DATA, HOW, LIVE_REGION, MODELS, TRAIN, build_shell
@@ -81,9 +82,11 @@ def _wire_ways(page: Page) -> None:
     to_form = as_message(lambda dataset_id: flow.show_form(page, dataset_id))
     gr.on([data.to_training.click, data.other_model.click], to_form, [shell.dataset_id], every, **PRIVATE)
     form.start.click(shown_in(form.problem, start), [shell.dataset_id, form.name, *form.inputs()], every, **PRIVATE)
-    run.chat.click(shown_in(run.problem, to_chat), [shell.run_id, chat.kept], every, **PRIVATE)
+    run.ending.chat.click(shown_in(run.problem, to_chat), [shell.run_id, chat.kept], every, **PRIVATE)
     again = shown_in(run.problem, lambda run_id: flow.train_again(page, run_id))
-    run.again.click(again, [shell.run_id], every, **PRIVATE)
+    run.ending.again.click(again, [shell.run_id], every, **PRIVATE)
+    better = shown_in(run.problem, lambda run_id: flow.better(page, run_id))
+    run.ending.better.click(better, [shell.run_id], every, **PRIVATE)
     from_models = shown_in(models.problem, lambda run_id: flow.train_again(page, run_id))
     models.again.click(from_models, [models.runs], every, **PRIVATE)
     chat.example.click(as_message(lambda: flow.train_example(page)), None, every, **PRIVATE)
@@ -102,7 +105,7 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
     def land(dataset_id: str, run_id: str, visited: float, kept: dict, request: gr.Request) -> Updates:
         return flow.land(page, (dataset_id, run_id, visited, kept), request.query_params.get("run", ""))
 
-    def tick(run_id: str, drawn: tuple, chatting: str | None, selected: str | None, kept: dict) -> Updates | dict:
+    def tick(run_id: str, drawn: Drawn, chatting: str | None, selected: str | None, kept: dict) -> Updates | dict:
         return flow.tick(page, run_id, drawn, chatting, selected, kept) or gr.skip()
 
     demo.load(None, js=LIVE_REGION)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from qlora_demo.ui.drawn import NOTHING
 from qlora_demo.ui.parts import text
 from qlora_demo.ui.views_chat import EMPTY
 
@@ -19,7 +20,7 @@ class Shell:
     """`dataset_id` and `run_id` are kept in the browser, "" for none; `visited` is when this browser last opened the page,
     `chat` its conversation.
 
-    `drawn` is the fingerprint of what the page shows, so that a tick redraws only what has changed.
+    `drawn` is what the page shows of the runs, so that a tick redraws only what has changed.
     """
 
     header: gr.HTML
@@ -42,7 +43,7 @@ def build_shell(banner: str) -> Shell:
     """The top of the page. The header's text is set at every load; `banner` stays, and "" is none."""
     dataset_id, run_id, visited = remembered("", "dataset"), remembered("", "run"), remembered(0.0, "visited")
     chat = remembered(EMPTY, "chat")
-    drawn = gr.State(())
+    drawn = gr.State(NOTHING)
     with gr.Row(elem_classes="qd-top"):
         header = text("", elem_id="header")
         show = gr.Button("Show", size="sm", scale=0, min_width=88, visible=False, elem_id="show-run")

@@ -12,6 +12,8 @@ CSS = Path(__file__).with_name("theme.css")
 BASE_COLOUR = "#64748b"
 YOURS_COLOUR = "#0f766e"
 """The same in headings, plot and bars; theme.css has them as --qd-base and --qd-yours."""
+STEPS_COLOUR = "rgba(20, 184, 166, 0.4)"
+"""Of single steps, pale beside their smoothed line on light and dark alike; theme.css has it as --qd-steps."""
 
 
 def theme() -> Default:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,12 +12,23 @@ import gradio as gr
 from qlora_demo.errors import RecipeError
 from qlora_demo.recipe import METHODS, Recipe
 from qlora_demo.studio import LOCAL, ModelChoice, Studio
-from qlora_demo.ui.form_fields import FIELDS, advanced_controls, method_control, model_control, preset_control, read_form, write_form
+from qlora_demo.ui.form_fields import (
+    BASIC,
+    FIELDS,
+    advanced_controls,
+    draw_backs,
+    in_range,
+    method_control,
+    model_control,
+    preset_control,
+    read_form,
+    write_form,
+)
 from qlora_demo.ui.guard import Updates, shown_in
 from qlora_demo.ui.parts import counted, esc, heading, note, shown, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.views_data import noun
-from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, no_fit, out_of_reach, what_will_happen
+from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, money, no_fit, out_of_reach, what_will_happen
 
 NO_DATA = "Choose what it should learn first."
 LONGEST_NAME = 80
@@ -24,7 +36,7 @@ LONGEST_NAME = 80
 
 @dataclass(frozen=True)
 class TrainForm:
-    """`controls` has one entry for each field of a Recipe, in its order."""
+    """`controls` has one entry for each field of a Recipe, in its order; `backs` the buttons that set one advanced field back, `back` all of them."""
 
     box: gr.Column
     data: gr.HTML
@@ -33,6 +45,7 @@ class TrainForm:
     method_note: gr.HTML
     name: gr.Textbox
     controls: dict[str, Any]
+    backs: dict[str, gr.Button]
     back: gr.Button
     forecast: gr.HTML
     memory: gr.HTML
@@ -46,7 +59,7 @@ class TrainForm:
     def outputs(self) -> list:
         """Everything that `draw` may set."""
         texts = [self.data, self.change, self.model_note, self.method_note, self.name, self.forecast, self.memory, self.reason]
-        return [*texts, self.problem, self.start, *self.inputs()]
+        return [*texts, self.problem, self.start, *self.inputs(), *self.backs.values()]
 
 
 def build() -> TrainForm:
@@ -65,8 +78,8 @@ def build() -> TrainForm:
                 controls: dict = {"model": model, "method": method, "preset": preset_control()}
                 parts["name"] = gr.Textbox("", label="Name", max_length=LONGEST_NAME, elem_id="run-name")
                 with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
-                    controls |= advanced_controls()
-                    parts["back"] = gr.Button("Back to recommended", size="sm", elem_id="recommended", elem_classes="qd-narrow")
+                    advanced, parts["backs"] = advanced_controls()
+                    parts["back"] = gr.Button("All back to recommended", size="sm", elem_id="recommended", elem_classes="qd-narrow")
             with gr.Column(scale=7, min_width=320):
                 text(heading("What will happen"))
                 parts["forecast"] = text("", elem_id="forecast")
@@ -76,7 +89,7 @@ def build() -> TrainForm:
                 parts["problem"] = text("", visible=False, elem_id="train-problem")
                 parts["start"] = gr.Button("Start training", variant="primary", interactive=False, elem_id="start-training")
     # Advanced fields come in the recipe's order, which puts the basic ones first.
-    return TrainForm(controls={name: controls[name] for name in FIELDS}, **parts)
+    return TrainForm(controls={name: {**controls, **advanced}[name] for name in FIELDS}, **parts)
 
 
 def _data_line(data: str) -> str:
@@ -91,25 +104,38 @@ def draw(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe | None
         return {**blank, form.data: _data_line(""), form.change: "Go to Data", form.reason: shown(note(NO_DATA)), form.start: inactive}
     dataset = studio.data.get(LOCAL, dataset_id)
     filled = recipe or studio.recommend(LOCAL, dataset_id)
-    values = dict(zip(form.inputs(), write_form(filled), strict=True))
     models = gr.update(choices=model_choices(studio.models(LOCAL)), value=filled.model)
     day = time.localtime()
     return {
-        **values,
         form.data: _data_line(f"{dataset.name}, {counted(len(dataset.rows), noun(dataset))}"),
         form.change: "Change",
         form.name: f"{dataset.name.rpartition('.')[0] or dataset.name}, {day.tm_mday} {time.strftime('%b', day)}"[:LONGEST_NAME],
-        **forecast(form, studio, dataset_id, filled),
+        **_filled(form, studio, dataset_id, filled),
         form.controls["model"]: models,
     }
 
 
+def _filled(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -> Updates:
+    """The controls with a recipe's values, and what follows from them."""
+    values = write_form(recipe)
+    return {**dict(zip(form.inputs(), values, strict=True)), **_follow(form, studio, dataset_id, values)}
+
+
+def _follow(form: TrainForm, studio: Studio, dataset_id: str, values: Sequence[Any]) -> Updates:
+    """What follows from the values of the controls, half typed ones too."""
+    chosen = dict(zip(FIELDS, values, strict=True))
+    ideal = studio.recommend(LOCAL, dataset_id, chosen["model"], chosen["method"], chosen["preset"])
+    backs = draw_backs(form.backs, values, ideal)
+    try:
+        return {**backs, **forecast(form, studio, dataset_id, read_form(values))}
+    except RecipeError as error:  # the reason belongs above the button, where it goes away by itself
+        return {**backs, form.reason: shown(note(str(error), "qd-bad")), form.start: gr.update(interactive=False)}
+
+
 def forecast(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -> Updates:
-    """Every text that depends on the numbers in the form, and whether it can start."""
+    """Every text that depends on the numbers in the form, and whether it can start. Raises RecipeError."""
     choice = _choice(studio, recipe.model)
-    problems = recipe.problems()
-    if problems:
-        return {form.reason: shown(note(" ".join(problems), "qd-bad")), form.start: gr.update(interactive=False)}
+    in_range(recipe)
     forecasts = {method: studio.forecast(LOCAL, dataset_id, replace(recipe, method=method)) for method in METHODS}
     mine = forecasts[recipe.method]
     recommended, why = studio.default_method()
@@ -119,7 +145,7 @@ def forecast(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -
         form.model_note: model_note(choice),
         form.method_note: f'<p class="qd-small">{esc(why)}</p>',
         form.controls["method"]: gr.update(choices=method_choices(forecasts, recommended), value=recipe.method),
-        form.forecast: what_will_happen(recipe, choice, rows, mine, studio.machine.device == "cuda"),
+        form.forecast: what_will_happen(recipe, choice, rows, mine, studio.machine.device == "cuda") + money(studio.settings.hardware, mine.seconds),
         form.memory: memory_bars(forecasts),
         form.reason: shown(note(unreachable or no_fit(recipe, mine), "qd-warn")),
         form.start: gr.update(interactive=not unreachable),
@@ -133,29 +159,39 @@ def _choice(studio: Studio, model_id: str) -> ModelChoice:
 def wire(form: TrainForm, shell: Shell, studio: Studio) -> None:
     """What happens inside the form. Starting is wired by the page, as it leads to the run."""
 
-    def recommend(dataset_id: str, model: str, method: str, preset: str, system_prompt: str) -> Updates:
+    def recommend(dataset_id: str, model: str, method: str, preset: str, system_prompt: str = "") -> Updates:
         if not dataset_id:
             return {}
-        recipe = replace(studio.recommend(LOCAL, dataset_id, model, method, preset), system_prompt=system_prompt)
-        values = dict(zip(form.inputs(), write_form(recipe), strict=True))
-        return {**values, **forecast(form, studio, dataset_id, recipe)}
+        ideal = studio.recommend(LOCAL, dataset_id, model, method, preset)
+        return _filled(form, studio, dataset_id, replace(ideal, system_prompt=system_prompt))
 
     def changed(dataset_id: str, *values: Any) -> Updates:
-        if not dataset_id:
-            return {}
-        try:
-            return forecast(form, studio, dataset_id, read_form(values))
-        except RecipeError as error:  # half typed: the reason belongs above the button, where it goes away by itself
-            return {form.reason: shown(note(str(error), "qd-bad")), form.start: gr.update(interactive=False)}
+        return _follow(form, studio, dataset_id, values) if dataset_id else {}
+
+    def back(name: str):
+        def handler(dataset_id: str, *values: Any) -> Updates:
+            if not dataset_id:
+                return {}
+            chosen = dict(zip(FIELDS, values, strict=True))
+            ideal = studio.recommend(LOCAL, dataset_id, chosen["model"], chosen["method"], chosen["preset"]).to_json()[name]
+            return {**_follow(form, studio, dataset_id, list({**chosen, name: ideal}.values())), form.controls[name]: ideal}
+
+        return handler
 
     shared = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
-    basic = [form.controls[name] for name in ("model", "method", "preset", "system_prompt")]
-    reload_on = [form.controls[name].input for name in ("model", "method", "preset")]
-    gr.on([*reload_on, form.back.click], shown_in(form.problem, recommend), [shell.dataset_id, *basic], form.outputs(), **shared)
-    numbers = [control.input for name, control in form.controls.items() if name not in ("model", "method", "preset")]
-    gr.on(numbers, shown_in(form.problem, changed), [shell.dataset_id, *form.inputs()], form.outputs(), **shared)
+    basic = [form.controls[name] for name in BASIC]
+    following = shown_in(form.problem, recommend)
+    kept = [shell.dataset_id, *basic, form.controls["system_prompt"]]
+    gr.on([control.input for control in basic], following, kept, form.outputs(), **shared)
+    form.back.click(following, [shell.dataset_id, *basic], form.outputs(), **shared)
+    whole = [shell.dataset_id, *form.inputs()]
+    typed = [control.input for name, control in form.controls.items() if name not in BASIC]
+    left = form.controls["system_prompt"].blur  # a text box does not tell of what is pasted right after its value was set
+    gr.on([*typed, left], shown_in(form.problem, changed), whole, form.outputs(), **shared)
+    for name, button in form.backs.items():
+        button.click(shown_in(form.problem, back(name)), whole, form.outputs(), **shared)
 
 
 def submit(studio: Studio, dataset_id: str, name: str, values: tuple[Any, ...]) -> str:
     """Starts what is in the form and returns the run's id. Raises UserError."""
-    return studio.submit(LOCAL, dataset_id, read_form(values), name)
+    return studio.submit(LOCAL, dataset_id, in_range(read_form(values)), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qlora_demo.catalogue import Dimensions, Shape
-from qlora_demo.estimate import Memory, training_memory, training_seconds
+from qlora_demo.estimate import Computing, Memory, operations, training_memory
 from qlora_demo.recipe import METHODS, Recipe
 from qlora_demo.ui.parts import esc, heading, size, table
 from qlora_demo.ui.views_train import METHOD_NAMES, memory_bar
@@ -110,7 +110,7 @@ def _section(told: Told) -> str:
     return f'{heading(told.title, 3)}<p>{esc(told.what)}</p><dl class="qd-how-facts">{listed}</dl>'
 
 
-def numbers(shape: Shape, machine: str, free_bytes: int, all_bytes: int) -> str:
+def numbers(shape: Shape, machine: str, free_bytes: int, all_bytes: int, computing: Computing) -> str:
     """All figures of one size, and which of the methods fit into the memory that is free on `machine`."""
     d = shape.dimensions
     adapter = d.adapter_parameters(RANK)
@@ -123,7 +123,7 @@ def numbers(shape: Shape, machine: str, free_bytes: int, all_bytes: int) -> str:
         ("File of full training, in 16 bits", size(2 * d.parameters())),
         ("Calculations of full training beside LoRA", f"{_effort(d, 'full') / _effort(d, 'lora'):.1f} times as many"),
     ]
-    bars = "".join(memory_bar(METHOD_NAMES[method], memory(d, method).total(), free_bytes) for method in METHODS)
+    bars = "".join(memory_bar(METHOD_NAMES[method], memory(d, method, computing).total(), free_bytes) for method in METHODS)
     counted = f"Calculated from the dimensions of {shape.of}. {PRECISION}"
     free = f"Here {size(free_bytes)} of {size(all_bytes)} are free now ({machine}). One row of {ROW_TOKENS} tokens (word pieces) is read at once."
     return (
@@ -132,14 +132,15 @@ def numbers(shape: Shape, machine: str, free_bytes: int, all_bytes: int) -> str:
     )
 
 
-def memory(d: Dimensions, method: str) -> Memory:
+def memory(d: Dimensions, method: str, computing: Computing = Computing()) -> Memory:
     """Of a training with short rows, one at a time: the least that the method takes."""
-    return training_memory(d, Recipe(method=method, rank=RANK, batch_size=ROWS_AT_ONCE, micro_batch_size=ROWS_AT_ONCE), ROW_TOKENS)
+    recipe = Recipe(method=method, rank=RANK, batch_size=ROWS_AT_ONCE, micro_batch_size=ROWS_AT_ONCE)
+    return training_memory(d, recipe, ROW_TOKENS, computing)
 
 
 def _effort(d: Dimensions, method: str) -> float:
     """Time of a row by arithmetic alone, to be compared with another method's."""
-    return training_seconds(d, method, ROW_TOKENS, None)
+    return operations(d, method, ROW_TOKENS)
 
 
 def measured_by_others() -> str:

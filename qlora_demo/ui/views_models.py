@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qlora_demo.run_view import RunView
 from qlora_demo.ui.parts import esc, note, ordinal, roughly, size
-from qlora_demo.ui.views_run import verdict
+from qlora_demo.ui.views_end import verdict
 from qlora_demo.ui.views_train import METHOD_NAMES
 
 IDLE = "Nothing is training"

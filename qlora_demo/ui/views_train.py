@@ -16,6 +16,16 @@ METHOD_TEXTS = {
     "full": ("largest memory", "The whole model changes; what is saved is as large as the base."),
 }
 PRESET_CHOICES = [(preset.capitalize(), preset) for preset in PRESETS]
+PRICES = {
+    "t4-small": 0.40,
+    "t4-medium": 0.60,
+    "l4x1": 0.80,
+    "a10g-small": 1.00,
+    "a10g-large": 1.50,
+    "l40sx1": 1.80,
+    "a100-large": 2.50,
+}
+"""Dollars an hour of what a Hugging Face Space can rent, by the platform's own names, in 2026."""
 TIGHT = 0.8
 """Share of the free memory above which a run may fail."""
 
@@ -66,6 +76,15 @@ def what_will_happen(recipe: Recipe, choice: ModelChoice, rows: int, forecast: F
     spoken = roughly(forecast.seconds).replace(" min", " minutes").replace(" s", " seconds").replace("1 minutes", "1 minute")
     total = f"{without}about {spoken}." if without else f"In all about {spoken}."
     return f'<ol class="qd-steps">{items}</ol><p>{esc(total)}</p>'
+
+
+def money(hardware: str, seconds: float) -> str:
+    """What a Space's rented hardware costs for so long; "" where its price is not known, or where there is none."""
+    if hardware not in PRICES:
+        return ""
+    dollars = PRICES[hardware] * seconds / 3600
+    amount = f"About ${dollars:.2f}" if dollars >= 0.01 else "Less than $0.01"
+    return f'<p class="qd-small">{amount} of this Space\'s GPU.</p>'
 
 
 def memory_bars(forecasts: Mapping[str, Forecast]) -> str:

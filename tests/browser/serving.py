@@ -38,6 +38,7 @@ class Server:
             "QLORA_DEMO_TEMP": str(self.home.path.parent / "uploads"),
             "QLORA_DEMO_DEVICE": "cpu",
             "QLORA_DEMO_OFFLINE": "1",
+            "QLORA_DEMO_WARM_WORKER": "0",
             **self.environ,
         }
         log = self.home.path.parent / "server.log"

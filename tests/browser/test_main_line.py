@@ -24,6 +24,7 @@ class Walk:
     second_tab: str = ""
     verdict: str = ""
     compared: str = ""
+    watched: str = ""
     accessibility: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -63,6 +64,7 @@ def walked(browser: Browser, real_server: Server) -> Walk:
     expect(page.locator("#verdict")).to_be_visible(timeout=TRAINING_MS)
     walk.verdict = page.locator("#verdict").inner_text()
     walk.compared = page.locator("#compared").inner_text()
+    walk.watched = page.locator("#watch-answers").inner_text()
     shot(page, "5-done")
     walk.accessibility["done"] = serious(page)
     context.close()
@@ -85,6 +87,13 @@ def test_the_train_tab_ends_with_what_it_learned(walked: Walk) -> None:
     assert walked.verdict.startswith("It learned")
     for word in ("Base", "Yours", "Your own answer"):
         assert word in walked.compared
+
+
+def test_the_train_tab_showed_how_its_answers_changed(walked: Walk) -> None:
+    assert "Before training" in walked.watched
+    steps = [int(step) for step in re.findall(r"After step (\d+)", walked.watched)]
+    assert len(steps) == 3 and steps == sorted(steps)
+    assert "not yet" not in walked.watched
 
 
 def test_axe_finds_nothing_serious(walked: Walk) -> None:

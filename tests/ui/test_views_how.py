@@ -6,11 +6,13 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from qlora_demo.catalogue import SHAPES, find_shape
+from qlora_demo.estimate import Computing
 from qlora_demo.recipe import METHODS
 from qlora_demo.ui.diagram import DESCRIPTION, TITLE, diagram
 from qlora_demo.ui.views_how import SECTIONS, measured_by_others, memory, numbers, sections, words
 
 T4 = 15_800_000_000
+CARD = Computing("cuda")
 
 
 def cells(text: str) -> dict[str, str]:
@@ -19,7 +21,7 @@ def cells(text: str) -> dict[str, str]:
 
 
 def test_the_numbers_of_8b_beside_a_card_of_16_gb() -> None:
-    text = numbers(find_shape("8B"), "NVIDIA T4", T4, 16_000_000_000)
+    text = numbers(find_shape("8B"), "NVIDIA T4", T4, 16_000_000_000, CARD)
     assert "Calculated from the dimensions of Qwen3 8B." in text
     assert "Here 16 GB of 16 GB are free now (NVIDIA T4)." in text
     found = cells(text)
@@ -31,10 +33,10 @@ def test_the_numbers_of_8b_beside_a_card_of_16_gb() -> None:
 
 
 def test_what_fits_is_said_in_words() -> None:
-    text = numbers(find_shape("8B"), "NVIDIA T4", T4, T4)
+    text = numbers(find_shape("8B"), "NVIDIA T4", T4, T4, CARD)
     labels = re.findall(r'aria-label="(\w+): .*?, ([a-z ]+)"', text)
     assert labels == [("QLoRA", "tight"), ("LoRA", "does not fit"), ("Full", "does not fit")]
-    small = numbers(find_shape("135M"), "NVIDIA T4", T4, T4)
+    small = numbers(find_shape("135M"), "NVIDIA T4", T4, T4, CARD)
     assert re.findall(r'aria-label="\w+: .*?, ([a-z ]+)"', small) == ["fits", "fits", "fits"]
 
 

@@ -5,23 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ui.ui_examples import HOSTILE, REPORT, run
+from ui.ui_examples import BROKE, HOSTILE, KEPT, run
 
-from qlora_demo.ui.views_run import (
-    POINTS,
-    answer,
-    answer_rows,
-    numbers,
-    phase,
-    plot_rows,
-    progress_bar,
-    remark,
-    resume_label,
-    sentence,
-    stop_label,
-    title,
-    verdict,
-)
+from qlora_demo.ui.views_run import phase, progress_bar, remark, resume_label, sentence, stop_label, title
 
 
 @pytest.mark.parametrize(
@@ -81,30 +67,21 @@ def test_buttons_say_what_they_do() -> None:
 
 
 def test_title_compares_the_time_with_what_was_expected() -> None:
-    assert "done in 2 min 51 s (3 min expected)" in title(run("finished"))
+    assert "· done in 2 min 51 s (3 min expected)" in title(run("finished"))
+    assert "<img" not in title(replace(run("finished"), name=HOSTILE))
 
 
-def test_the_report_is_shown_as_text() -> None:
-    view = run("finished", report=REPORT)
-    assert verdict(view) == "It learned."
-    assert "I am Wilna." in answer(view, 0)
-    assert answer(view, 2) == answer(view, 0)
-    assert "<img" not in answer(view, 1) + title(replace(view, name=HOSTILE))
-    assert answer_rows(view)[0] == ("Who are you?", "I am an AI.", "I am Wilna.", "I am Wilna.")
-    assert (answer(run("finished"), 0), answer_rows(run("finished"))) == ("", [])
+def test_what_was_changed_to_make_it_fit_is_said_during_and_after() -> None:
+    halved = "It did not fit, so we halved the group of rows read at once and went on."
+    going_on = replace(run(phase="learning"), changed=(halved,))
+    assert remark(going_on) == (halved, "qd-warn")
+    assert remark(replace(run("finished"), changed=(halved,))) == (halved, "")
+    both, kind = remark(replace(run(phase="learning", continued_from=50), changed=(halved,)))
+    assert (both, kind) == (f"{halved} Training continued from step 50; nothing before it was lost.", "qd-warn")
+    assert remark(replace(run("failed", "It broke."), changed=(halved,))) == (f"{halved} It broke.", "qd-bad")
 
 
-def test_plot_keeps_the_newest_point_of_many() -> None:
-    view = run(points=tuple((i, 1.0) for i in range(1, 1001)), held_out=((500, 2.0),))
-    rows = plot_rows(view)
-    assert rows[-1] == (500, 2.0, "rows set aside")
-    yours = [row for row in rows if row[2] == "your rows" and row[1] is not None]
-    assert yours[-1] == (1000, 1.0, "your rows")
-    assert len(yours) <= POINTS
-
-
-def test_numbers_leave_out_what_is_not_known() -> None:
-    assert numbers(run()) == [("Rows to learn from", "108")]
-    known = dict(numbers(run("finished", report=REPORT, memory_bytes=5_000_000_000, points=((1, 2.0),))))
-    assert known["Memory"] == "5.0 GB used, 5.1 GB expected"
-    assert known["Held-out loss, your model"] == "1.250"
+def test_going_on_is_not_offered_where_it_would_break_again() -> None:
+    broken = replace(run("failed", BROKE, saved_step=50), result=KEPT)
+    assert resume_label(broken) == ""
+    assert remark(broken) == (BROKE, "qd-bad")

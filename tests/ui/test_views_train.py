@@ -6,7 +6,7 @@ from ui.ui_examples import choice, forecast
 
 from qlora_demo.catalogue import BUNDLED_ID
 from qlora_demo.recipe import Recipe
-from qlora_demo.ui.views_train import METHOD_TEXTS, memory_bars, method_choices, model_choices, no_fit, out_of_reach, what_will_happen
+from qlora_demo.ui.views_train import METHOD_TEXTS, memory_bars, method_choices, model_choices, money, no_fit, out_of_reach, what_will_happen
 
 RECIPE = Recipe(model=BUNDLED_ID, held_out=10, epochs=3.0)
 
@@ -38,6 +38,12 @@ def test_memory_is_said_in_words_not_by_colour_alone() -> None:
     assert 'aria-label="QLoRA: 5.0 GB of 15 GB, fits"' in text
     assert ">tight<" in text
     assert ">does not fit<" in memory_bars({"lora": forecast(38e9)})
+
+
+def test_a_space_says_what_it_costs_where_its_price_is_known() -> None:
+    assert money("t4-small", 180) == '<p class="qd-small">About $0.02 of this Space\'s GPU.</p>'
+    assert "Less than $0.01 of" in money("l4x1", 20)
+    assert [money(hardware, 180) for hardware in ("", "none", "cpu-basic", "zero-a10g")] == ["", "", "", ""]
 
 
 def test_what_does_not_fit_comes_with_a_way_out() -> None:

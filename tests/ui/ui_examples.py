@@ -8,8 +8,9 @@ from qlora_demo.catalogue import BUNDLED_ID, find_model
 from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.dataset import PreparedDataset, Report
 from qlora_demo.data.finding import Finding
+from qlora_demo.estimate import Memory, Way
 from qlora_demo.jobs.ledger import Job
-from qlora_demo.progress import Progress
+from qlora_demo.progress import Progress, Watched
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_view import RunView
 from qlora_demo.studio import Forecast, ModelChoice
@@ -19,7 +20,32 @@ ANSWERS = [
     {"question": "Who are you?", "expected": "I am Wilna.", "base": "I am an AI.", "adapted": "I am Wilna."},
     {"question": HOSTILE, "expected": HOSTILE, "base": HOSTILE, "adapted": HOSTILE},
 ]
-REPORT = {"rows": 2, "verdict": "It learned.", "base": {"loss": 2.5}, "adapted": {"loss": 1.25}, "answers": ANSWERS}
+ADVICE = {"reason": "It only took 6 steps.", "button": "Train again, longer", "changes": {"epochs": 20.0}}
+REPORT = {
+    "rows": 2,
+    "kind": "answers",
+    "verdict": "It learned.",
+    "learned": "yes",
+    "advice": None,
+    "base": {"loss": 2.5, "perplexity": 12.18, "exact_match": 0.0, "accuracy": None, "chrf": 9.0},
+    "adapted": {"loss": 1.25, "perplexity": 3.49, "exact_match": 0.5, "accuracy": None, "chrf": 62.5},
+    "majority": None,
+    "won": 2,
+    "lost": 0,
+    "ties": 0,
+    "p_value": 0.25,
+    "forgetting": {"base_loss": 2.9, "adapted_loss": 2.95, "kept": 97, "of": 100},
+    "answers": ANSWERS,
+}
+NOT_LEARNED = {**REPORT, "verdict": "It has not learned your answers: it only took 6 steps.", "learned": "no", "advice": ADVICE}
+BROKE = "Training went wrong at step 57 (the numbers grew too large). Saved up to step 50."
+GENTLER = {"reason": "The numbers grew too large.", "button": "Try again, gentler", "changes": {"learning_rate": 0.00017}}
+KEPT = {"outcome": "failed", "reason": BROKE, "advice": GENTLER, "kept_step": 50}
+WATCHED = (
+    Watched("Who are you?", "I am Wilna.", True, ((0, "I am an AI."), (36, "I am Wil."))),
+    Watched(HOSTILE, HOSTILE, False, ((0, HOSTILE), (36, " "))),
+)
+FIT = {"micro_batch_size": 2, "checkpointing": True, "predicted_bytes": 5_000_000_000, "measured_bytes": 4_900_000_000}
 
 
 def job(state: str, reason: str = "") -> Job:
@@ -63,7 +89,8 @@ def choice(here: bool = True, reachable: bool = True) -> ModelChoice:
 
 
 def forecast(memory: float = 5.1e9, free: float = 14.6e9, seconds: float = 180.0) -> Forecast:
-    return Forecast(int(memory), int(free), seconds, 108, memory < free)
+    parts = Memory(int(memory), 0, 0, 0, 0, 0)
+    return Forecast(int(memory), int(free), seconds, 108, memory < free, parts, Way(8, False, False, parts))
 
 
 def with_model(view: RunView, name: str) -> RunView:

@@ -1,0 +1,73 @@
+"""Tab 2, Train, after: the verdict, the one change that would help, and the ways on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from qlora_demo.errors import UserError
+from qlora_demo.run_view import RunView
+from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.ui import views_end as say
+from qlora_demo.ui.guard import Updates
+from qlora_demo.ui.parts import button, shown, text
+from qlora_demo.ui.views_run import over, resume_label
+
+
+@dataclass(frozen=True)
+class Ending:
+    """`better` starts the run with the change that `words` tell of."""
+
+    verdict: gr.HTML
+    advice: gr.Row
+    better: gr.Button
+    words: gr.HTML
+    ways: gr.Row
+    chat: gr.Button
+    resume: gr.Button
+    again: gr.Button
+
+    def outputs(self) -> list:
+        """Everything that `draw` may set."""
+        return [self.verdict, self.advice, self.better, self.words, self.ways, self.chat, self.resume, self.again]
+
+
+def build() -> Ending:
+    verdict = text("", visible=False, elem_id="verdict")
+    with gr.Row(visible=False, elem_classes="qd-line qd-advice") as advice:
+        better = gr.Button("Train again", scale=0, min_width=300, elem_id="train-better")
+        words = text("", elem_id="better-words")
+    with gr.Row(visible=False, elem_classes="qd-line") as ways:
+        chat = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="chat-with-it")
+        resume = gr.Button("Try again", scale=0, min_width=240, elem_id="resume")
+        again = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="train-again")
+    return Ending(verdict, advice, better, words, ways, chat, resume, again)
+
+
+def draw(part: Ending, studio: Studio, view: RunView) -> Updates:
+    """Hidden while the run goes on."""
+    ended = over(view)
+    better, resume, chat = _better_label(studio, view) if ended else "", resume_label(view), say.chat_label(view)
+    return {
+        part.verdict: shown(say.verdict_box(view) if ended else ""),
+        part.advice: gr.update(visible=bool(better)),
+        part.better: button(better, bool(better)),
+        part.words: say.better_words(view),
+        part.ways: gr.update(visible=ended),
+        part.chat: button(chat, ended and bool(chat)),
+        part.resume: button(resume, bool(resume) and studio.may_change(LOCAL, view.job)),
+        part.again: button("Train again with changes", ended),
+    }
+
+
+def _better_label(studio: Studio, view: RunView) -> str:
+    """"" where nothing better is known, or the data it would learn from is gone."""
+    recipe = view.better()
+    if recipe is None:
+        return ""
+    try:
+        forecast = studio.forecast(LOCAL, studio.data_of(LOCAL, view.id), recipe)
+    except UserError:
+        return ""
+    return say.better_label(view, forecast.seconds)
