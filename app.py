@@ -24,7 +24,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         studio = Studio(settings, spare_cores=1)
-        studio.start()
+        studio.start(warm=settings.warm_worker)
     except UserError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT

@@ -13,10 +13,10 @@ from transformers import PrinterCallback
 from qlora_demo.catalogue import Dimensions
 from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
-from qlora_demo.estimate import training_memory
+from qlora_demo.estimate import Computing, training_memory
+from qlora_demo.evaluation.likelihood import mean, row_losses
 from qlora_demo.events import EventWriter, read_events
 from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base, training_precision
-from qlora_demo.models.loss import mean_loss
 from qlora_demo.recipe import Recipe
 from qlora_demo.systems import peak_memory
 from qlora_demo.training.batches import plan
@@ -28,7 +28,7 @@ WORDS = ("lamp", "light", "sea", "night", "storm", "boat", "harbour", "quiet", "
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn and how. `precision` is "bf16" or "fp16" on a card; on a processor "own", what that processor is fast at.
+    """What to learn and how. `precision` is "bf16" or "fp16" on a card; on a processor "own", what that processor is fast at, or "fp32".
 
     Without `data` it is `rows` made rows of `words` words.
     """
@@ -71,6 +71,8 @@ class Learned:
 
 def precision_of(task: Task) -> Precision:
     """As `training_precision` would give on a card that computes in it."""
+    if task.precision == "fp32":
+        return Precision(torch.float32, "", "asked for")
     if task.device == "cpu":
         return training_precision("cpu", task.method)
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[task.precision]
@@ -123,19 +125,19 @@ def learn(task: Task, place: Path) -> Learned:
         page_speed=watch.tokens / watch.learning_seconds,
         trained_share=sum(row.learned() for row in rows) / sum(lengths),
         peak=torch.cuda.max_memory_reserved() if task.device == "cuda" else peak_memory(),
-        predicted=training_memory(task.shape, recipe, max(lengths)).total(),
+        predicted=training_memory(task.shape, recipe, max(lengths), Computing(task.device, precision.dtype.itemsize), task.checkpointing).total(),
     )
 
 
 def _watch(model: Any, rows: list, renderer: Renderer, step_tokens: list[int], place: Path) -> Watch:
-    """No stop, and one test on held-out rows in the middle, as a real run has them."""
+    """No stop, and one test in the middle, as a real run has them on rows set aside."""
     pad = renderer.tokenizer.pad_token_id
     return Watch(
         events=EventWriter(place / "events.jsonl", attempt=1),
         step_tokens=step_tokens,
         checkpoints=place / "checkpoints",
         stop_asked=lambda: "",
-        held_out_loss=lambda: mean_loss(causal_model(model), rows[:4], pad, 4),
+        held_out_loss=lambda: mean(row_losses(causal_model(model), rows, pad), rows),
         evaluate_at=frozenset({1}),
         memory=lambda: 0,
         first_step_done=lambda: None,

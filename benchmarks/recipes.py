@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.recipe_sets import SETS, RecipeSet
 from qlora_demo.catalogue import BUNDLED_ID, find_model
-from qlora_demo.data.lengths import tokens_guess
+from qlora_demo.data.stored import tokens_guess
 from qlora_demo.errors import UserError
 from qlora_demo.pipes import child_environ
 from qlora_demo.recipe import METHODS, PRESETS, Material, Recipe, recommended

@@ -18,7 +18,7 @@ GB = 1_000_000_000
 
 @dataclass(frozen=True)
 class Dimensions:
-    """The shape of a Llama-like decoder."""
+    """The shape of a Llama-like decoder. `fused` says whether models/fused_decoder.py is written for its family."""
 
     hidden: int
     layers: int
@@ -30,6 +30,7 @@ class Dimensions:
     tied: bool = True
     qkv_bias: bool = False
     qk_norm: bool = False
+    fused: bool = True
 
     def linear_shapes(self) -> list[tuple[int, int]]:
         """(in, out) of the seven linear layers of one block: q, k, v, o, gate, up, down."""
@@ -132,7 +133,7 @@ MODELS = (
         "SmolLM3 3B",
         "6 European languages",
         "Good for real use.",
-        Dimensions(2048, 36, 11_008, 16, 4, 128, 128_256),
+        Dimensions(2048, 36, 11_008, 16, 4, 128, 128_256, fused=False),
         template_options=NO_THINKING,
     ),
     BaseModel(

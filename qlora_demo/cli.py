@@ -22,6 +22,7 @@ from qlora_demo.chat.client import Ask
 from qlora_demo.data.choices import Choices
 from qlora_demo.data.conversation import Message
 from qlora_demo.errors import DataError, ModelError, StorageError, UserError, WayOut
+from qlora_demo.evaluation.words import in_words
 from qlora_demo.events import Event, read_events
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
@@ -266,6 +267,34 @@ def chat(
     last = turns[-1]
     value = {"base": last.base, "adapted": last.adapted, "seconds": last.seconds, "tokens": last.tokens}
     _print(value, as_json, lambda: f"Base model:\n{last.base}\n\nYour model:\n{last.adapted}")
+
+
+@app.command()
+def evaluate(
+    run: str,
+    file: Annotated[Path | None, typer.Argument(help="Rows to test on; without it, those that were set aside.")] = None,
+    maps: MapOption = None,
+    sheet: SheetOption = "",
+    speaker: SpeakerOption = "",
+    labels: LabelOption = None,
+    fixes: FixOption = None,
+    leave_out_broken: BrokenOption = False,
+    first_rows: FirstOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Test base and adapted model on the same rows."""
+    columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
+    choices = Choices(columns, sheet, speaker, names, leave_out_broken, first_rows, tuple(fixes or ()))
+    with _studio() as studio:
+        run_id = studio.find_run(LOCAL, run)
+        dataset_id = studio.data.add_file(LOCAL, file, file.name, choices) if file else ""
+        try:
+            _say("Reading the model ...")
+            report = studio.evaluate(LOCAL, run_id, dataset_id, lambda: _say("Testing ..."))
+        finally:
+            if dataset_id:
+                studio.data.remove(LOCAL, dataset_id)
+    _print({"run": run_id, **report}, as_json, lambda: in_words(report))
 
 
 def _row(view: RunView) -> dict[str, Any]:

@@ -1,21 +1,66 @@
-"""Memory and time of a run before it starts: arithmetic on the model's dimensions, no model needed."""
+"""Memory of a run before it starts, and how it is made to fit: arithmetic on the model's dimensions, no model needed.
+
+On a processor the arithmetic follows models/fused_decoder.py number by number; benchmarks/memory_prediction.py holds it against what processes really
+take. On a card it follows transformers' layers under autograd (after Korthikanti et al. 2022) and has been held against nothing yet.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+from statistics import median
 
 from qlora_demo.catalogue import Dimensions
+from qlora_demo.hardware import Machine
 from qlora_demo.recipe import Recipe
 
 NF4_BYTES = 0.516  # a weight with its double-quantised scale: 4.127 bits (QLoRA paper, section 3)
-OVERHEAD = 1_100_000_000  # libraries and allocator of a training process, measured on CPU
-ACTIVATION_SAFETY = 1.25
-DEFAULT_CPU_FLOPS = 1.1e11  # a second, two recent cores without calibration; corrected by the first steps of every run
+LIBRARIES = 515_000_000
+"""What a training process on a processor holds once everything is imported."""
+WORKSPACE = 75_000_000
+"""What the libraries take with their first computation."""
+CARD_OVERHEAD = 900_000_000
+"""The card's context and the libraries' workspaces on it."""
+CARD_SAFETY = 1.25
+LEARNED_SHARE = 0.75
+"""Of a row's tokens those that carry loss, as the answer is mostly the longer part."""
+TOKENS_AT_ONCE, LOGIT_ROWS, KEPT_ATTENTION = 2048, 128, 256
+"""As training/trainer.py and models/fused_decoder.py have them; a test holds them equal."""
+TESTED_TOKENS, TESTED_LOGITS = 2048, 512
+"""As evaluation/likelihood.py has them."""
+ENOUGH_TOKENS = 512
+"""At once: with fewer, the calls and the weights that are read for them begin to cost."""
+CORE_RATE, SLOW_CORE_RATE, CARD_RATE = 1.9e11, 5e10, 3e13
+"""Multiplications and additions a second of training: of one recent core in 16 bits (measured: benchmarks/train_speed.py) and in 32, and of a card."""
+LAYER_SECONDS = 0.002
+"""Of one layer, there and back, whatever the number of tokens."""
+IMPORT_SECONDS, READ_A_SECOND, PACKED_A_SECOND = 5.0, 1e9, 3e7
+ANSWER_SECONDS = 1.5e-8
+"""Of the watched questions, for each of the model's parameters: an answer reads them all for each token."""
+ITEM_TOKENS, TEST_ANSWERS = 2500, 4
+"""Of the general questions at the end; and the test's answers beside the watched ones."""
+MEMORY_BOUNDS, TIME_BOUNDS, LAST_RUNS = (0.7, 1.5), (0.02, 50.0), 3
+SAFE_SHARE = 0.92
+"""Of the free memory that a run may be planned to take: the arithmetic is right to a tenth."""
+
+
+@dataclass(frozen=True)
+class Computing:
+    """What a run computes with: `device` is "cpu" or "cuda", `number` the bytes of one number, 2 or 4."""
+
+    device: str = "cpu"
+    number: int = 2
+
+    @classmethod
+    def of(cls, machine: Machine) -> Computing:
+        return cls(machine.device, 2 if machine.fast_16_bit else 4)
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of one training run by purpose. `adapter` is 0 where the whole model learns."""
+    """Bytes of one training run by purpose. `adapter` is 0 where the whole model learns; `activations` is all that is held for a moment, at the
+    highest: inner values kept for the way back, 32-bit copies in the optimizer's step, or a test."""
 
     weights: int
     adapter: int
@@ -27,41 +72,253 @@ class Memory:
     def total(self) -> int:
         return self.weights + self.adapter + self.gradients + self.optimizer + self.activations + self.overhead
 
+    def times(self, factor: float) -> Memory:
+        return Memory(**{purpose: int(factor * size) for purpose, size in asdict(self).items()})
 
-def training_memory(dimensions: Dimensions, recipe: Recipe, longest: int) -> Memory:
-    """`longest` is the longest row in tokens. Adapter weights in up to 32 bits, masters and two Adam moments in 32.
 
-    Full: 16-bit weights, their gradients in 32 bits at the moment of a step, 32-bit masters and moments: 18 bytes a parameter.
+@dataclass(frozen=True)
+class Way:
+    """One way to do a step: so many rows at once, inner values kept or computed twice. Neither changes what is learned. `paged` is the optimizer
+    whose moments have 8 bits and may leave the card. `memory` is what it takes."""
+
+    micro_batch_size: int
+    checkpointing: bool
+    paged: bool
+    memory: Memory
+
+    def fits(self, free: int) -> bool:
+        return self.memory.total() < free
+
+
+def training_memory(
+    dimensions: Dimensions, recipe: Recipe, longest: int, computing: Computing = Computing(), checkpointing: bool = False, paged: bool = False
+) -> Memory:
+    """`longest` is the longest row in tokens, before it is cut to the recipe's `max_length`.
+
+    On a processor in 16 bits, what learns has 32-bit masters and two moments in the optimizer; in 32 bits only the moments.
     """
-    full = recipe.method == "full"
-    adapter = 0 if full else dimensions.adapter_parameters(recipe.rank)
-    learning = dimensions.parameters() if full else adapter
-    linear = dimensions.linear_parameters() * (NF4_BYTES if recipe.method == "qlora" else 2)
-    tokens = recipe.micro_batch_size * min(longest, recipe.max_length)
+    length = min(longest, recipe.max_length)
+    if computing.device == "cuda":
+        return _card_memory(dimensions, recipe, length, checkpointing, paged)
+    d, number, full = dimensions, computing.number, recipe.method == "full"
+    adapter = 0 if full else d.adapter_parameters(recipe.rank)
+    learning = d.parameters() if full else adapter
+    gradients = number * learning
+    step = _Step(d, 0 if full else recipe.rank, number, rows_at_once(recipe, length), length)
+    several = recipe.batch_size > step.rows  # then the gradients of the first rows are there when the others' inner values are
+    learned_first = gradients if several else 0
+    back = learned_first + (step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing))
+    optimizing = 4 * learning if number == 2 else gradients + 2 * number * d.vocabulary * d.hidden
+    testing = gradients + _testing(d, length, number)
     return Memory(
-        weights=int(linear + 2 * dimensions.other_parameters()),
-        adapter=4 * adapter,
-        gradients=4 * learning,
-        optimizer=12 * learning,
-        activations=int(ACTIVATION_SAFETY * tokens * (_block_bytes(dimensions) + _head_bytes(dimensions))),
-        overhead=OVERHEAD,
+        weights=_weights(d, recipe.method, number),
+        adapter=number * (adapter + (0 if full else _stacked(d, recipe.rank))),
+        gradients=gradients,
+        optimizer=(12 if number == 2 else 8) * learning,
+        activations=max(back + (number * d.vocabulary * d.hidden if full else 0), optimizing, testing) - gradients,
+        overhead=LIBRARIES + WORKSPACE,
     )
 
 
-def _block_bytes(d: Dimensions) -> int:
-    """Kept for the backward pass by all blocks, a token: 16-bit inputs of each operation (knowledge: Korthikanti et al. 2022, adapted)."""
-    return d.layers * 2 * (12 * d.hidden + 3 * d.heads * d.head_dim + 2 * d.kv_heads * d.head_dim + 4 * d.intermediate)
+def rows_at_once(recipe: Recipe, length: int) -> int:
+    """On a processor, of rows of this length."""
+    return max(1, min(recipe.micro_batch_size, recipe.batch_size, TOKENS_AT_ONCE // length))
 
 
-def _head_bytes(d: Dimensions) -> int:
-    """Logits in 16 and 32 bits, their softmax and gradient, for the half of the tokens that carry loss."""
-    return d.vocabulary * (2 + 4 + 4 + 2) // 2
+def _weights(d: Dimensions, method: str, number: int) -> int:
+    if method != "qlora":
+        return number * d.parameters()
+    scratch = d.hidden * max(2 * d.intermediate, (d.heads + 2 * d.kv_heads) * d.head_dim)  # 4-bit layers are unpacked here, a group at a time
+    return int(NF4_BYTES * d.linear_parameters()) + number * (d.other_parameters() + scratch)
 
 
-def training_seconds(dimensions: Dimensions, method: str, tokens: int, tokens_per_second: float | None) -> float:
-    """`tokens` over all epochs. `tokens_per_second` is what a past run of this model measured here, else arithmetic on the operations:
-    forward and backward through the linear layers, and a third pass for their own gradients where the whole model learns."""
-    if tokens_per_second:
-        return tokens / tokens_per_second
-    operations = (6 if method == "full" else 4) * dimensions.linear_parameters() + 6 * dimensions.vocabulary * dimensions.hidden / 2
-    return tokens * operations / DEFAULT_CPU_FLOPS
+def _stacked(d: Dimensions, rank: int) -> int:
+    """Numbers in the adapter's matrices B of a group of layers, side by side in one."""
+    q, kv = d.heads * d.head_dim, d.kv_heads * d.head_dim
+    return d.layers * rank * (3 * (q + 2 * kv) + d.hidden + 2 * 2 * d.intermediate + d.hidden)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Bytes of the way forward and back of `rows` rows of `length` tokens, in numbers of `number` bytes."""
+
+    d: Dimensions
+    rank: int
+    number: int
+    rows: int
+    length: int
+
+    def by_hand(self, checkpointing: bool) -> int:
+        """At the highest: in the loss, or where the last layer goes back and everything is still there."""
+        d, tokens = self.d, self.rows * self.length
+        kept = d.layers * self.number * d.hidden + self._layer() if checkpointing else d.layers * self._layer()
+        before_loss = d.layers * self.number * d.hidden if checkpointing else kept
+        chosen = LEARNED_SHARE * 2 * self.number * d.hidden
+        logits = 3 * self.number * d.vocabulary * min(LOGIT_ROWS, tokens)
+        in_loss = tokens * (before_loss + self.number * d.hidden + chosen) + logits
+        return int(max(in_loss, tokens * (kept + self.number * d.hidden + self._back())))
+
+    def _layer(self) -> int:
+        """A token's, kept by one layer: its input and middle with their norms, what is small of the adapters, grouped q, k and v, attention weights of
+        short rows, the joined heads, gate and up; raw q and k where they are normed."""
+        d = self.d
+        q, kv = d.heads * d.head_dim, d.kv_heads * d.head_dim
+        attention = d.heads * self.length if self.length <= KEPT_ATTENTION else 0
+        raw, norms = (q + 2 * kv, d.heads + d.kv_heads) if d.qk_norm else (0, 0)
+        numbers = 2 * d.hidden + 2 * q + 2 * kv + raw + attention + 2 * d.intermediate + 7 * self.rank
+        return self.number * numbers + 4 * (2 + norms)
+
+    def _back(self) -> int:
+        """A token's, while a layer goes back: in the feed-forward half or in attention, whichever is larger."""
+        d = self.d
+        q, kv = d.heads * d.head_dim, d.kv_heads * d.head_dim
+        squares = (2 if self.length <= KEPT_ATTENTION else 3) * d.heads * self.length
+        return self.number * max(5 * d.intermediate + 3 * d.hidden, squares + 2 * d.hidden + 4 * q + 4 * kv)
+
+    def by_autograd(self, checkpointing: bool) -> int:
+        """Of models and adapters that go through transformers' layers on a processor: every operation keeps its inputs, attention in 32 bits too."""
+        d, tokens = self.d, self.rows * self.length
+        layer = _autograd_layer(d) * self.number // 2 + d.heads * self.length * (4 + self.number)
+        kept = d.layers * self.number * d.hidden + layer if checkpointing else d.layers * layer
+        return int(tokens * (kept + LEARNED_SHARE * _autograd_logits(d)))
+
+
+def _testing(d: Dimensions, length: int, number: int) -> int:
+    """Of the rows set aside: a layer after the other, nothing is kept; attention in 32 bits beside its own; logits in 32 bits and their logarithms."""
+    tokens = max(length, TESTED_TOKENS)
+    layer = number * (4 * d.hidden + 4 * d.heads * d.head_dim + 3 * d.intermediate) + d.heads * length * (4 + 3 * number)
+    return max(tokens * layer, tokens * number * d.hidden + TESTED_LOGITS * d.vocabulary * (number + 8))
+
+
+def _autograd_layer(d: Dimensions) -> int:
+    """A token's, kept by one of transformers' layers with fused attention: the 16-bit inputs of each operation."""
+    return 2 * (12 * d.hidden + 3 * d.heads * d.head_dim + 2 * d.kv_heads * d.head_dim + 4 * d.intermediate)
+
+
+def _autograd_logits(d: Dimensions) -> int:
+    """A learned token's logits in 16 and 32 bits, their logarithms and the gradient."""
+    return d.vocabulary * (2 + 4 + 4 + 4 + 2)
+
+
+def _card_memory(d: Dimensions, recipe: Recipe, length: int, checkpointing: bool, paged: bool) -> Memory:
+    """What learns has 32 bits; the rest 16, in full training as copies beside it."""
+    full = recipe.method == "full"
+    adapter = 0 if full else d.adapter_parameters(recipe.rank)
+    learning = d.parameters() if full else adapter
+    layer = _autograd_layer(d)
+    kept = 2 * d.layers * d.hidden + layer if checkpointing else d.layers * layer
+    tokens = recipe.micro_batch_size * length
+    linear = d.linear_parameters() * (NF4_BYTES if recipe.method == "qlora" else 2)
+    return Memory(
+        weights=(4 + 2) * d.parameters() if full else int(linear + 2 * d.other_parameters()),
+        adapter=4 * adapter,
+        gradients=4 * learning,
+        optimizer=(2 if paged else 8) * learning,
+        activations=int(CARD_SAFETY * tokens * (kept + LEARNED_SHARE * _autograd_logits(d))),
+        overhead=CARD_OVERHEAD,
+    )
+
+
+def fit_to(dimensions: Dimensions, recipe: Recipe, longest: int, free: int, computing: Computing = Computing()) -> Way:
+    """The first way that fits into `free` bytes with some to spare, of those that cost ever more time; where none does, the smallest."""
+    ways = list(_ways(dimensions, recipe, longest, computing))
+    return next((way for way in ways if way.memory.total() <= SAFE_SHARE * free), min(ways, key=lambda way: way.memory.total()))
+
+
+def _ways(d: Dimensions, recipe: Recipe, longest: int, computing: Computing) -> Iterator[Way]:
+    """All kept; fewer rows at once while enough tokens are left for the products to be worth their calls; all but each layer's input computed twice,
+    which is a third more work, first with those and then with ever fewer rows; at last the paged optimizer, which alone may change a little of what
+    is learned."""
+    sizes = [recipe.micro_batch_size]
+    while sizes[-1] > 1:
+        sizes.append(sizes[-1] // 2)
+    enough = [sizes[0], *(size for size in sizes[1:] if size * min(longest, recipe.max_length) >= ENOUGH_TOKENS)]
+    kept_then_twice = [*((size, False) for size in enough), *((size, True) for size in (enough[-1], *sizes[len(enough) :]))]
+    for paged in (False, True) if computing.device == "cuda" and recipe.method == "full" else (False,):
+        for size, checkpointing in kept_then_twice:
+            with_size = replace(recipe, micro_batch_size=size)
+            yield Way(size, checkpointing, paged, training_memory(d, with_size, longest, computing, checkpointing, paged))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run computes: so many tokens over all epochs, in so many steps, on `cores` of a processor or on a card."""
+
+    recipe: Recipe
+    dimensions: Dimensions
+    tokens: int
+    steps: int
+    computing: Computing
+    cores: int
+    checkpointing: bool = False
+
+    def row_tokens(self) -> float:
+        return self.tokens / (self.steps * self.recipe.batch_size)
+
+    def learning_seconds(self) -> float:
+        """By operations alone, until past runs say better."""
+        counted = operations(self.dimensions, self.recipe.method, self.row_tokens(), self.checkpointing)
+        at_once = self.recipe.micro_batch_size if self.computing.device == "cuda" else rows_at_once(self.recipe, max(1, int(self.row_tokens())))
+        calls = self.steps * ceil(self.recipe.batch_size / at_once)
+        return self.tokens * counted / self._rate() + calls * self.dimensions.layers * LAYER_SECONDS
+
+    def starting_seconds(self) -> float:
+        """Until it learns: libraries, the model from its file, packed where it is to be."""
+        packed = self.dimensions.linear_parameters() / PACKED_A_SECOND if self.recipe.method == "qlora" and self.computing.device == "cpu" else 0
+        return IMPORT_SECONDS + 2 * self.dimensions.parameters() / READ_A_SECOND + packed
+
+    def testing_seconds(self, held_out_tokens: int) -> float:
+        """The rows set aside scored and the watched questions answered during training, both models asked at the end."""
+        forward = 2 * self.dimensions.parameters() / self._rate()
+        answering = self.dimensions.parameters() * ANSWER_SECONDS * (1 if self.computing.device == "cpu" else 0.1)
+        during = self.recipe.evaluations * (held_out_tokens * forward + answering) + (answering if self.recipe.evaluations else 0)
+        return during + 2 * (held_out_tokens + ITEM_TOKENS) * forward + (TEST_ANSWERS * answering if self.recipe.held_out else 0)
+
+    def _rate(self) -> float:
+        if self.computing.device == "cuda":
+            return CARD_RATE
+        return self.cores * (CORE_RATE if self.computing.number == 2 else SLOW_CORE_RATE)
+
+
+def operations(d: Dimensions, method: str, row_tokens: float, checkpointing: bool = False) -> float:
+    """Multiplications and additions for one token: forward and back through the layers, a third pass for the weights' own gradients where the whole
+    model learns, a fourth where inner values are computed twice; the head where a token carries loss; attention to all of the row."""
+    passes = (3 if method == "full" else 2) + checkpointing
+    head = (3 if method == "full" else 2) * LEARNED_SHARE * d.vocabulary * d.hidden
+    attention = 2 * (3 + checkpointing) * d.layers * d.heads * d.head_dim * row_tokens
+    return 2 * (passes * d.linear_parameters() + head + attention)
+
+
+@dataclass(frozen=True)
+class Past:
+    """A run that was finished here, beside what arithmetic alone says of it."""
+
+    model: str
+    method: str
+    predicted_bytes: int
+    peak_bytes: int
+    predicted_seconds: float
+    seconds: float
+
+
+def memory_correction(past: Sequence[Past], model: str, method: str) -> float:
+    """What arithmetic is to be multiplied with, from the last runs of this method: of this model, else of any. `past` is in the order of time."""
+    return _correction([run.peak_bytes / run.predicted_bytes for run in _like(past, model, method)], MEMORY_BOUNDS)
+
+
+def time_correction(past: Sequence[Past], model: str, method: str) -> float:
+    """As `memory_correction`, for the seconds of learning; a run of any method tells how fast this machine is."""
+    runs = _like(past, model, method) or list(past)
+    return _correction([run.seconds / run.predicted_seconds for run in runs], TIME_BOUNDS)
+
+
+def _like(past: Sequence[Past], model: str, method: str) -> list[Past]:
+    same = [run for run in past if run.method == method]
+    return [run for run in same if run.model == model] or same
+
+
+def _correction(ratios: Sequence[float], bounds: tuple[float, float]) -> float:
+    """The middle of the last few, within bounds: a single run beside another program says little."""
+    if not ratios:
+        return 1.0
+    return min(max(median(ratios[-LAST_RUNS:]), bounds[0]), bounds[1])

@@ -26,8 +26,8 @@ PROBE_SECONDS = 120
 
 @dataclass(frozen=True)
 class Machine:
-    """`device` is "cpu" or "cuda"; `memory_bytes` is the card's or the machine's; `fast_4_bit` says whether QLoRA costs no time here;
-    `note` is for people."""
+    """`device` is "cpu" or "cuda"; `memory_bytes` is the card's or the machine's; `fast_4_bit` says whether QLoRA costs no time here, `fast_16_bit`
+    whether training computes in 16 bits; `note` is for people."""
 
     device: str
     name: str
@@ -35,6 +35,7 @@ class Machine:
     memory_bytes: int
     fast_4_bit: bool
     note: str = ""
+    fast_16_bit: bool = True
 
     def free_bytes(self) -> int:
         """Memory that a new process can take now."""
@@ -56,7 +57,9 @@ def detect(settings: Settings) -> Machine:
         if probe["cuda"]:
             return Machine("cuda", gpu, os.cpu_count() or 1, _gpu_memory()[0], True)
         note = f"This machine has a {gpu}, but the installed torch cannot use it (its driver may be too old). Training runs on the processor."
-    return Machine("cpu", processor_name(), usable_cores(), psutil.virtual_memory().total, "avx512f" in processor_flags(), note)
+    flags = processor_flags()
+    fast_16_bit = bool(flags & {"avx512_bf16", "amx_bf16"})
+    return Machine("cpu", processor_name(), usable_cores(), psutil.virtual_memory().total, "avx512f" in flags, note, fast_16_bit)
 
 
 def _gpu_handle() -> object:

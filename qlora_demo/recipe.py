@@ -43,95 +43,102 @@ class Recipe:
         3.0,
         "Times through your data (epochs)",
         "How often the model reads every row.",
-        "More: longer, may learn by heart. Less: faster, may not stick.",
+        "More: takes longer, may learn by heart. Less: faster, may not stick. Memory stays the same.",
     )
     batch_size: int = _field(
         8,
         "Rows per step (batch size)",
         "How many rows it reads before it changes anything.",
-        "More: steadier, fewer changes. Less: more changes, less steady.",
+        "More: steadier, but fewer changes. Less: more changes, less steady. Time and memory hardly change.",
     )
     micro_batch_size: int = _field(
         8,
         "Rows at once (micro-batch)",
         "How many of those rows are in memory together. The result is the same.",
-        "More: more memory. Less: slower.",
+        "More: faster, needs more memory. Less: slower, needs less memory.",
     )
     learning_rate: float = _field(
         5e-4,
         "Size of each change (learning rate)",
         "How far each step moves what learns.",
-        "More: learns faster, may break. Less: gentler, may learn nothing.",
+        "More: learns more from each row, may break. Less: gentler, may learn nothing. Time and memory stay the same.",
     )
     schedule: str = _field(
         "linear",
         "How the changes shrink (schedule)",
         "Linear and cosine get smaller towards the end; constant stays.",
-        "Constant: livelier end. Linear or cosine: calmer end.",
+        "Linear or cosine: calmer end, mostly better. Constant: livelier end. Time and memory stay the same.",
     )
     warmup: float = _field(
         0.05,
         "Gentle start (warmup)",
         "The share of steps in which the changes grow to full size.",
-        "More: safer start. Less: faster start.",
+        "More: safer start. Less: learns sooner, may jump at first. Time and memory stay the same.",
     )
     rank: int = _field(
         16,
         "Room in the adapter (rank)",
         "How much the adapter can hold. Full training has no adapter.",
-        "More: larger file, a little slower. Less: smaller file, may hold too little.",
+        "More: a little slower, more memory, larger file. Less: smaller file, may hold too little.",
     )
     alpha: int = _field(
         32,
         "Weight of the adapter (alpha)",
         "How strongly the adapter counts; twice the rank is usual.",
-        "More: stronger. Less: weaker.",
+        "More: learns more strongly, may break. Less: weaker. Time and memory stay the same.",
     )
     dropout: float = _field(
         0.0,
         "Random gaps (dropout)",
         "The share of the adapter that is switched off at random while learning.",
-        "More: harder to learn by heart. 0: fastest.",
+        "More: harder to learn by heart, a little slower. 0: fastest. Memory hardly changes.",
     )
     max_length: int = _field(
         1024,
         "Longest row in tokens (word pieces)",
         "What lies beyond is not read.",
-        "More: more memory for long rows. Less: long rows are cut.",
+        "More: long rows are read whole, needs more memory and time. Less: faster, long rows are cut.",
     )
     evaluations: int = _field(
         3,
         "Tests during training",
         "How often the rows set aside are scored while it learns.",
-        "More: a finer curve. Less: faster.",
+        "More: a finer curve, takes longer. Less: faster. What it learns and memory stay the same.",
     )
     held_out: int = _field(
         10,
         "Rows set aside for testing (held-out)",
         "Your model never sees these; they show what it learned. 0 uses every row.",
-        "More: a surer score. Less: more to learn from.",
+        "More: a surer score, a longer test. Less: more to learn from. Memory stays the same.",
     )
-    seed: int = _field(42, "Seed", "The start of all randomness. The same number repeats the same run.")
+    seed: int = _field(
+        42,
+        "Start of all randomness (seed)",
+        "It shuffles the rows and fills the adapter. The same number repeats the same run.",
+        "Another number: a slightly different result. Time and memory stay the same.",
+    )
     system_prompt: str = _field(
         "",
         "Instruction to the model (system prompt)",
         "Stands before every conversation that has none of its own, in training and in chat.",
-        "Empty: the base model's own.",
+        "Longer: needs a little more time and memory. Empty: the base model's own.",
     )
 
-    def problems(self) -> list[str]:
-        """One sentence for every field out of range."""
+    def problems(self, in_words: bool = False) -> list[str]:
+        """One sentence for every field out of range, which calls fields by their names or, for the form, by their labels."""
+        called = {f.name: f.metadata["help"].label if in_words else f.name for f in fields(self)}
         found = []
         for name, value, allowed in self._choices():
             if value not in allowed:
-                found.append(f"{name} must be one of {', '.join(allowed)}; it is {value!r}.")
+                found.append(f"{called[name]} must be one of {', '.join(allowed)}; it is {value!r}.")
         values = self.to_json()
         for name, (low, high) in RANGES.items():
             value = values[name]
             if not low <= value <= high:
-                found.append(f"{name} must be from {low:g} to {high:g}; it is {value:g}.")
+                found.append(f"{called[name]} must be from {low:.10g} to {high:.10g}; it is {value:.10g}.")
         if self.micro_batch_size > self.batch_size:
-            found.append(f"micro_batch_size ({self.micro_batch_size}) cannot be larger than batch_size ({self.batch_size}).")
+            rows, together = called["batch_size"], called["micro_batch_size"]
+            found.append(f"{together} can be at most {rows}, which is {self.batch_size}; it is {self.micro_batch_size}.")
         return found
 
     def _choices(self) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -193,20 +200,37 @@ def from_json(value: Mapping[str, Any]) -> Recipe:
     return Recipe(**{name: item for name, item in value.items() if name in known})
 
 
-def recommended(model: BaseModel, method: str, preset: str, rows: int, held_out: int) -> Recipe:
-    """What works for this model and this many rows to learn from.
+@dataclass(frozen=True)
+class Material:
+    """What there is to learn: rows of about so many tokens each, good for one of the goals of data.dataset.goal_of."""
 
-    Rates and rank: "LoRA Without Regret" (Schulman 2025; full training wants about a tenth of the adapter's rate) and the QLoRA paper's scripts;
-    small sets need small batches and several epochs to get enough optimizer steps (about 100).
+    rows: int
+    tokens_per_row: float = 100.0
+    goal: str = "character"
+
+
+STEPS = {"quick": 80, "balanced": 120, "thorough": 300}
+SORTING_STEPS = {"quick": 120, "balanced": 180, "thorough": 360}
+"""Optimizer steps that a set should get. Labels come late: of 43 reviews set aside, 90 steps sorted 28 rightly, 180 sorted 40."""
+LEAST_EPOCHS = {"quick": 1, "balanced": 2, "thorough": 4}
+MOST_EPOCHS = {"quick": 8, "balanced": 10, "thorough": 15}
+QUICK_TOKENS = 60_000
+"""Of a quick run: about a minute on two processor cores with the smallest model."""
+
+
+def recommended(model: BaseModel, method: str, preset: str, material: Material, held_out: int) -> Recipe:
+    """What works for this model and this much to learn from.
+
+    Measured with the small model on seven sets (benchmarks/README.md, "Recipes"). For larger models: "LoRA Without Regret" (Schulman 2025: full
+    training wants a tenth of the adapter's rate, which depends little on the rank) and the QLoRA paper's scripts.
     """
-    parameters = model.dimensions.parameters()
-    rate = 5e-4 if parameters < 1e9 else 2e-4 if parameters < 2e10 else 1e-4
-    if method == "full":  # of the small ones a fifth: on the persona example a tenth teaches its name to one question of three, this to all
-        rate /= 5 if parameters < 1e9 else 10
+    rows = max(1, material.rows)
     batch = 4 if rows < 200 else 8 if rows < 2000 else 16
-    steps_wanted = {"quick": 55, "balanced": 80, "thorough": 200}[preset]
-    epochs_at_least = {"quick": 1, "balanced": 3, "thorough": 5}[preset] if rows < 5000 else 1
-    epochs = min(10, max(epochs_at_least, round(steps_wanted * batch / max(1, rows))))
+    steps = (SORTING_STEPS if material.goal == "sorting" else STEPS)[preset]
+    least = LEAST_EPOCHS[preset] if rows < 5000 else 1
+    epochs = min(MOST_EPOCHS[preset], max(least, round(steps * batch / rows)))
+    if preset == "quick":
+        epochs = max(1, min(epochs, round(QUICK_TOKENS / (rows * material.tokens_per_row))))
     return Recipe(
         model=model.id,
         method=method,
@@ -214,6 +238,12 @@ def recommended(model: BaseModel, method: str, preset: str, rows: int, held_out:
         epochs=float(epochs),
         batch_size=batch,
         micro_batch_size=batch,
-        learning_rate=rate,
+        learning_rate=_rate(model.dimensions.parameters(), method),
         held_out=held_out,
     )
+
+
+def _rate(parameters: int, method: str) -> float:
+    """The learning rate: an adapter's by the model's size, a whole model's a tenth of it."""
+    adapter = 5e-4 if parameters < 1e9 else 2e-4 if parameters < 2e10 else 1e-4
+    return adapter / 10 if method == "full" else adapter

@@ -6,8 +6,9 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,15 +21,16 @@ from qlora_demo.data.dataset import PreparedDataset
 from qlora_demo.data.finding import Finding
 from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
-from qlora_demo.data.stored import StoredRows
+from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
 from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError, UserError
-from qlora_demo.estimate import training_memory, training_seconds
+from qlora_demo.evaluation.client import evaluate_in_child
+from qlora_demo.forecast import Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
-from qlora_demo.pipes import child_environ
-from qlora_demo.recipe import Recipe, from_json, recommended
+from qlora_demo.pipes import child_environ, training_environ
+from qlora_demo.recipe import Material, Recipe, recommended
 from qlora_demo.run_dir import Home, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
@@ -38,6 +40,7 @@ from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 LOCAL = "local"
 """The one owner of a machine of one's own."""
 CHAT_OVERHEAD = 700_000_000
+AGAIN = ", again"
 EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
 
 
@@ -51,17 +54,6 @@ class ModelChoice:
     default: bool
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """What a run will take. `seconds` is learning and testing; `free_bytes` is what this machine has now."""
-
-    memory_bytes: int
-    free_bytes: int
-    seconds: float
-    steps: int
-    fits: bool
-
-
 class Studio:
     """One home. `start` takes its lock and begins to work through the line; without it a Studio only reads and submits.
 
@@ -73,17 +65,20 @@ class Studio:
         self.settings = settings
         self.home = Home(settings.home_dir()).create()
         self.machine: Machine = detect(settings)
-        training = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(self.home.path), "OMP_NUM_THREADS": str(self.machine.cores)}
-        environ = {**training, "OMP_NUM_THREADS": str(max(1, self.machine.cores - spare_cores))}
+        home = {"QLORA_DEMO_HOME": str(self.home.path)}
+        training = {**training_environ(os.environ, self.machine.cores), **home}
+        environ = {**child_environ(os.environ), **home, "OMP_NUM_THREADS": str(max(1, self.machine.cores - spare_cores))}
+        self._environ = training
         self.ledger = Ledger(self.home.ledger)
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
         self.data = DataSets(self.home, self.ledger, settings, environ)
         self._hub_seen = (0.0, False)
 
-    def start(self) -> None:
-        """Raises StorageError where another server has this home. A Space that nobody uses yet trains everyone's example."""
-        self.scheduler.start()
+    def start(self, warm: bool = False) -> None:
+        """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
+        everyone's example."""
+        self.scheduler.start(warm)
         if self.settings.space and not self.ledger.jobs():
             try:
                 self.train_example()
@@ -144,7 +139,8 @@ class Studio:
         dataset = self.data.get(owner, dataset_id)
         model = find_model(model_id) if model_id else next(c.model for c in self.models(owner) if c.default)
         held_out = default_held_out(len(dataset.rows), dataset.kind) if dataset.choices.test else 0
-        return recommended(model, method or self.default_method()[0], preset, len(dataset.rows) - held_out, held_out)
+        material = Material(len(dataset.rows) - held_out, float(dataset.lengths().mean()), dataset.goal)
+        return recommended(model, method or self.default_method()[0], preset, material, held_out)
 
     def default_method(self) -> tuple[str, str]:
         """(method, why); the reason begins with what should be known of this machine, such as a card that cannot be used."""
@@ -153,27 +149,18 @@ class Studio:
         return "lora", f"{self.machine.note} Recommended here: this processor unpacks a 4-bit model slowly.".strip()
 
     def forecast(self, owner: str, dataset_id: str, recipe: Recipe) -> Forecast:
-        """Memory by arithmetic, time from the last run of the same model here, else by arithmetic."""
-        dataset = self.data.get(owner, dataset_id)
-        dimensions = find_model(recipe.model).dimensions
-        lengths = dataset.lengths()
-        learn = len(dataset.rows) - recipe.held_out
-        tokens = int(recipe.epochs * learn * np.minimum(lengths, recipe.max_length).mean())
-        memory = training_memory(dimensions, recipe, int(lengths.max())).total()
-        free = min(self.machine.free_bytes() + self._held_bytes(), self.machine.memory_bytes)
-        testing = 15 if recipe.held_out else 0
-        seconds = training_seconds(dimensions, recipe.method, tokens, self._measured_speed(owner, recipe)) + testing
-        steps = max(1, round(recipe.epochs * -(-learn // recipe.batch_size)))
-        return Forecast(memory, free, seconds, steps, memory < free)
+        """Memory and time by arithmetic, both corrected by the last runs here; of the ways to do it, the one that the worker would choose now."""
+        lengths = np.minimum(self.data.get(owner, dataset_id).lengths(), recipe.max_length)
+        return self.forecast_for(owner, recipe, Sizes(len(lengths), int(lengths.max()), float(lengths.mean())))
 
-    def _measured_speed(self, owner: str, recipe: Recipe) -> float | None:
-        for job in reversed(self.ledger.jobs(owner)):
-            run = self.home.run(job.run)
-            if job.state == "finished" and run.result_json.exists():
-                past = from_json(read_json(run.recipe_json))
-                if (past.model, past.method) == (recipe.model, recipe.method):
-                    return read_json(run.result_json)["tokens_per_second"]
-        return None
+    def forecast_for(self, owner: str, recipe: Recipe, sizes: Sizes) -> Forecast:
+        """As `forecast`, for data of which only the sizes are known."""
+        free = min(self._free_bytes() + self._held_bytes(), self.machine.memory_bytes)
+        return forecast(recipe, sizes, self.machine, free, past_runs(self.home, self.ledger, owner, self.machine))
+
+    def _free_bytes(self) -> int:
+        """Free for a run now: a worker that waits is to be that run's."""
+        return self.machine.free_bytes() + (self.scheduler.waiting_bytes() if self.machine.device == "cpu" else 0)
 
     def _held_bytes(self) -> int:
         """Memory that will be free when this run's turn comes: the chat's and the running training's."""
@@ -207,6 +194,16 @@ class Studio:
             self.scheduler.give_way(active)
         self.scheduler.wake()
         return run_id
+
+    def better(self, owner: str, run_id: str) -> str:
+        """Starts the run that a run's own advice asks for, on the same data. Returns its id. Raises BusyError where there is no advice, NotFoundError
+        where the data is gone, and what `submit` raises.
+        """
+        view = self.run(owner, run_id)
+        recipe = view.better()
+        if recipe is None:
+            raise BusyError("Nothing is known that this run would do better with.")
+        return self.submit(owner, self.data_of(owner, run_id), recipe, view.name.removesuffix(AGAIN)[: LONGEST_NAME - len(AGAIN)] + AGAIN)
 
     def train_example(self) -> str:
         """Everyone's example model, so that Chat is never empty: trained once, behind everybody's own runs. Returns its run's id.
@@ -311,6 +308,17 @@ class Studio:
         run = self.home.run(run_id)
         return read_rows(run.train_jsonl), read_rows(run.held_out_jsonl)
 
+    def evaluate(self, owner: str, run_id: str, dataset_id: str = "", loaded: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """The report of base and trained model on a data set, or without one on the rows set aside, which the run then keeps. `loaded` is called once
+        the models are in memory. Raises BusyError, ModelError, NotFoundError.
+        """
+        if not self.run(owner, run_id).usable():
+            raise BusyError("This model is not finished, so it cannot be tested yet.")
+        if dataset_id:
+            self.data.get(owner, dataset_id)
+        rows = self.home.datasets / dataset_id / ROWS if dataset_id else None
+        return evaluate_in_child(self.home.run(run_id), rows, self._environ, self.home.path / "evaluation.log", loaded)
+
     # Chat
 
     def ask(self, owner: str, run_id: str, columns: Sequence[Sequence[Message]], ask: Ask) -> Iterator[Turn]:
@@ -338,5 +346,5 @@ class Studio:
     def _make_room(self, job: Job) -> None:
         """Before a training starts: the chat stays only where both fit."""
         about = read_json(self.home.run(job.run).run_json)
-        if self.chat.running() and about["predicted_memory_bytes"] > self.machine.free_bytes():
+        if self.chat.running() and about["predicted_memory_bytes"] > self._free_bytes():
             self.chat.release()

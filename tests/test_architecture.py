@@ -15,7 +15,7 @@ LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
     ("studio",),
-    ("run_view", "data_sets"),
+    ("run_view", "data_sets", "forecast"),
     ("submission", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),
@@ -30,7 +30,7 @@ LAYERS = (
     ("errors", "systems"),
 )
 APART = ("training", "chat", "evaluation")
-HEAVY = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate")
+HEAVY = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate", "sacrebleu")
 
 
 def layer(name: str) -> int:

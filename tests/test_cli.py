@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from qlora_demo.run_dir import Home
+import pytest
+from filelock import FileLock
+
+from qlora_demo.run_dir import Home, read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -101,9 +104,35 @@ def test_the_whole_line(tiny_home: Home, tmp_path: Path) -> None:
     assert [(r["run"], r["name"], r["state"], r["method"]) for r in listed] == [(result["run"], "My FAQ", "finished", "lora")]
     shown = json.loads(command("show", result["run"][:5], "--json").stdout)
     assert shown["recipe"]["epochs"] == 1.0 and shown["report"]["rows"] == len(shown["report"]["answers"])
+    evaluated(tiny_home, tmp_path, shown["report"])
     assert json.loads(command("delete", "last", "--json").stdout)["deleted"] is True
     gone = command("show", result["run"])
     assert gone.returncode == 2 and "No run of yours begins with" in gone.stderr
+
+
+def evaluated(tiny_home: Home, tmp_path: Path, trained: dict) -> None:
+    """`evaluate` on the rows set aside, on a file, and beside a training."""
+    aside = command("evaluate", "last", "--json")
+    assert aside.returncode == 0, aside.stderr
+    report = json.loads(aside.stdout)
+    (run,) = tiny_home.runs.iterdir()
+    assert report == {"run": run.name, **{name: value for name, value in read_json(run / "report.json").items() if name != "schema"}}
+    assert report.keys() - {"run"} == trained.keys() - {"schema"}
+    assert (report["rows"], report["kind"], report["forgetting"]) == (trained["rows"], "answers", None)
+    assert report["base"]["loss"] == pytest.approx(trained["base"]["loss"], rel=0.01)
+
+    other = tmp_path / "other.csv"
+    other.write_text("a,b\n" + "".join(f"tide and paint {i}?,brass {i}\n" for i in range(5)))
+    mapped = json.loads(command("evaluate", "last", other, "--map", "user=b", "--map", "assistant=a", "--json").stdout)
+    assert [(a["question"], a["expected"]) for a in mapped["answers"]] == [(f"brass {i}", f"tide and paint {i}?") for i in range(5)]
+    assert read_json(run / "report.json")["rows"] == trained["rows"]
+    assert len(list(tiny_home.datasets.iterdir())) == 1
+    text = command("evaluate", "last", other)
+    assert text.returncode == 0 and "error: " in text.stdout and "closeness (chrF): " in text.stdout
+
+    with FileLock(tiny_home.device_lock):
+        busy = command("evaluate", "last")
+    assert busy.returncode == 2 and busy.stderr.endswith("This machine is training. Test the model when that is done.\n")
 
 
 def test_models_are_listed_with_what_is_here(tiny_home: Home) -> None:

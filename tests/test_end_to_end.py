@@ -144,9 +144,11 @@ def test_every_example_trains_and_answers(home: Home) -> None:
             assert view.result["steps"] >= 3
             answers = list(studio.ask(LOCAL, run, [[Message("user", "What do you say?")]] * 2, Ask(max_new_tokens=8)))[-1]
             assert (answers.status, bool(answers.base), bool(answers.adapted)) == ("done", True, True), name
-        verdicts = {name: str(studio.run(LOCAL, run).report["verdict"]) for name, run in runs.items()}
+        reports = {name: studio.run(LOCAL, run).report for name, run in runs.items()}
     finally:
         studio.close()
-    assert verdicts["sentiment"].startswith("Right on ")
-    assert verdicts["subject"].startswith("It learned")
-    assert all("2 questions set aside" in verdicts[name] for name in ("character", "summary", "code"))
+    kinds = {"sentiment": "sorting", "subject": "passages", "character": "answers", "summary": "answers", "code": "answers"}
+    assert {name: (report["kind"], report["rows"]) for name, report in reports.items()} == {name: (kind, 2) for name, kind in kinds.items()}
+    assert reports["sentiment"]["verdict"].startswith("Right on ")
+    assert reports["subject"]["verdict"].startswith("It learned")
+    assert all(report["forgetting"]["of"] > 80 for report in reports.values())

@@ -46,6 +46,11 @@ def test_a_space_is_served_to_all_unless_something_else_is_asked_for() -> None:
     assert (asked.host, asked.port, asked.zero_gpu) == ("127.0.0.1", 7999, True)
 
 
+def test_what_a_space_rents_is_known_on_a_space_alone() -> None:
+    assert Settings.from_env({"SPACE_ID": "someone/qlora-demo", "ACCELERATOR": "t4-small"}).hardware == "t4-small"
+    assert Settings.from_env({"ACCELERATOR": "t4-small"}).hardware == ""
+
+
 def test_a_space_keeps_its_models_on_its_storage_if_it_has_one(tmp_path: Path) -> None:
     settings = Settings.from_env({"SPACE_ID": "someone/qlora-demo"})
     assert settings.home_dir(tmp_path) == tmp_path / "qlora-demo"
@@ -55,7 +60,7 @@ def test_a_space_keeps_its_models_on_its_storage_if_it_has_one(tmp_path: Path) -
 
 
 def test_only_our_own_variables_are_in_the_table() -> None:
-    assert {variable.removeprefix("QLORA_DEMO_") for variable, _, _ in table()} & {"SPACE", "ZERO_GPU"} == set()
+    assert {variable.removeprefix("QLORA_DEMO_") for variable, _, _ in table()} & {"SPACE", "ZERO_GPU", "HARDWARE"} == set()
 
 
 def test_the_readme_shows_every_variable() -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from qlora_demo.data.choices import Choices
 from qlora_demo.errors import BusyError, DataError, NotFoundError, RecipeError
+from qlora_demo.hardware import Machine
 from qlora_demo.recipe import METHODS
-from qlora_demo.run_dir import Home, read_json
+from qlora_demo.run_dir import Home, read_json, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.studio import LOCAL, Studio
 
@@ -59,7 +60,7 @@ def test_another_owner_meets_nothing(studio: Studio, csv: Path) -> None:
     dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     assert studio.runs("stranger") == []
-    calls = (studio.run, studio.log, studio.stop, studio.resume, studio.delete, studio.questions, studio.data_of)
+    calls = (studio.run, studio.log, studio.stop, studio.resume, studio.delete, studio.questions, studio.data_of, studio.evaluate)
     for call in calls:
         with pytest.raises(NotFoundError):
             call("stranger", run)
@@ -68,6 +69,13 @@ def test_another_owner_meets_nothing(studio: Studio, csv: Path) -> None:
     with pytest.raises(NotFoundError):
         list(studio.ask("stranger", run, [[], []], None))
     assert studio.run(LOCAL, run).job.state == "queued"
+
+
+def test_a_model_that_is_not_finished_cannot_be_tested(studio: Studio, csv: Path) -> None:
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    with pytest.raises(BusyError, match="not finished"):
+        studio.evaluate(LOCAL, run)
 
 
 def test_the_owner_is_not_written_into_the_run(studio: Studio, csv: Path) -> None:
@@ -233,9 +241,44 @@ def test_on_a_space_nobody_changes_the_example(studio: Studio) -> None:
     assert studio.runs(LOCAL) == []
 
 
+def test_the_better_run_begins_with_the_advised_change_on_the_same_data(studio: Studio, csv: Path) -> None:
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
+    recipe = replace(studio.recommend(LOCAL, dataset), batch_size=8, micro_batch_size=8)
+    run = studio.submit(LOCAL, dataset, recipe, "n" * 80)
+    with pytest.raises(BusyError, match="Nothing is known"):
+        studio.better(LOCAL, run)
+    advice = {"reason": "It only took 6 steps.", "button": "Train again, longer", "changes": {"epochs": 20.0, "batch_size": 4}}
+    write_json(studio.home.run(run).result_json, {"outcome": "finished", "reason": "", "advice": advice})
+    with pytest.raises(NotFoundError):
+        studio.better("stranger", run)
+    better = studio.run(LOCAL, studio.better(LOCAL, run))
+    assert better.recipe == replace(recipe, epochs=20.0, batch_size=4, micro_batch_size=4)
+    assert (better.name, studio.data_of(LOCAL, better.id), better.job.state) == ("n" * 73 + ", again", dataset, "queued")
+    write_json(studio.home.run(better.id).result_json, {"outcome": "finished", "reason": "", "advice": advice})
+    assert studio.run(LOCAL, studio.better(LOCAL, better.id)).name == better.name
+
+
+def test_what_was_changed_to_make_a_run_fit_is_part_of_it(studio: Studio, csv: Path) -> None:
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    assert studio.run(LOCAL, run).changed == ()
+    write_json(studio.home.run(run).fit_json, {"micro_batch_size": 2, "checkpointing": False, "attempts": ["It did not fit."]})
+    assert studio.run(LOCAL, run).changed == ("It did not fit.",)
+
+
 def test_each_method_is_predicted_and_full_needs_the_most(studio: Studio, csv: Path) -> None:
     dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     found = {method: studio.forecast(LOCAL, dataset, studio.recommend(LOCAL, dataset, "", method)) for method in METHODS}
     assert found["qlora"].memory_bytes < found["lora"].memory_bytes < found["full"].memory_bytes
     assert found["lora"].seconds < found["full"].seconds
-    assert studio.recommend(LOCAL, dataset, "", "full").learning_rate == studio.recommend(LOCAL, dataset, "", "lora").learning_rate / 5
+    assert studio.recommend(LOCAL, dataset, "", "full").learning_rate == studio.recommend(LOCAL, dataset, "", "lora").learning_rate / 10
+
+
+def test_the_memory_of_a_worker_that_waits_is_free_for_its_run(studio: Studio, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
+    recipe = studio.recommend(LOCAL, dataset)
+    monkeypatch.setattr(Machine, "free_bytes", lambda machine: 1_000)
+    monkeypatch.setattr(studio.scheduler, "waiting_bytes", lambda: 600)
+    assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_600
+    studio.machine = replace(studio.machine, device="cuda", memory_bytes=10_000)  # there it holds none of the card's
+    assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_000

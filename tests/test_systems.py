@@ -177,6 +177,32 @@ def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert systems.free_memory() == left
 
 
+@pytest.mark.parametrize(
+    ("system", "here", "counted"),
+    [("linux", ("cgroup", "machine"), 2), ("linux", ("machine",), 5), ("linux", (), None), ("darwin", ("machine",), None)],
+)
+def test_processes_ended_for_want_of_memory_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, here: tuple[str, ...], counted: int | None
+) -> None:
+    for name, text in (("cgroup", "low 0\noom 3\noom_kill 2\n"), ("machine", "nr_free_pages 7\noom_kill 5\n")):
+        monkeypatch.setattr(systems, f"{'CGROUP' if name == 'cgroup' else 'MACHINE'}_EVENTS", tmp_path / name)
+        if name in here:
+            (tmp_path / name).write_text(text)
+    monkeypatch.setattr(sys, "platform", system)
+    assert systems.memory_kills() == counted
+
+
+@POSIX
+def test_a_detached_process_can_be_told_something_until_this_one_ends(tmp_path: Path) -> None:
+    code = "import sys; print(sys.stdin.readline().strip(), repr(sys.stdin.readline()), flush=True)"
+    with (tmp_path / "log").open("wb") as output:
+        process = systems.start_detached([sys.executable, "-c", code], tmp_path, os.environ, output, told=True)
+    process.stdin.write(b"hello\n")
+    process.stdin.close()
+    assert process.wait(timeout=20) == 0
+    assert (tmp_path / "log").read_text() == "hello ''\n"
+
+
 def test_every_system_says_what_it_computes_with(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (sys.platform, "darwin", "win32"):
         monkeypatch.setattr(sys, "platform", name)

@@ -28,10 +28,11 @@ KEPT_ATTENTION = 256
 def supports(model: PreTrainedModel) -> bool:
     """Whether this model, with its adapter in it, is one that these gradients are written for."""
     config = model.config
-    plain = config.model_type in FAMILIES and config.hidden_act == "silu" and model.device.type == "cpu"
+    if config.model_type not in FAMILIES or config.hidden_act != "silu" or model.device.type != "cpu":
+        return False
     windows = config.model_type != "llama" and config.use_sliding_window
     dropout = any(p.p for m in model.modules() if isinstance(m, LoraLayer) for p in m.lora_dropout.values() if isinstance(p, torch.nn.Dropout))
-    return plain and not windows and not dropout
+    return not windows and not dropout
 
 
 class Norm:
