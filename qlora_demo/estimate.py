@@ -32,7 +32,7 @@ TESTED_TOKENS, TESTED_LOGITS = 2048, 512
 ENOUGH_TOKENS = 512
 """At once: with fewer, the calls and the weights that are read for them begin to cost."""
 CORE_RATE, SLOW_CORE_RATE, CARD_RATE = 1.9e11, 5e10, 3e13
-"""Multiplications and additions a second of training: of one recent core in 16 bits (measured: benchmarks/train_speed.py) and in 32, and of a card."""
+"""Multiplications and additions a second of training: of a recent core in 16 bits (measured: benchmarks/train_speed.py) and in 32, and of a card."""
 LAYER_SECONDS = 0.002
 """Of one layer, there and back, whatever the number of tokens."""
 IMPORT_SECONDS, READ_A_SECOND, PACKED_A_SECOND = 5.0, 1e9, 3e7
@@ -159,7 +159,7 @@ class _Step:
         return int(max(in_loss, tokens * (kept + self.number * d.hidden + self._back())))
 
     def _layer(self) -> int:
-        """A token's, kept by one layer: its input and middle with their norms, what is small of the adapters, grouped q, k and v, attention weights of
+        """A token's, kept by one layer: its input and middle, their norms, what is small of the adapters, grouped q, k and v, attention weights of
         short rows, the joined heads, gate and up; raw q and k where they are normed."""
         d = self.d
         q, kv = d.heads * d.head_dim, d.kv_heads * d.head_dim
@@ -184,7 +184,7 @@ class _Step:
 
 
 def _testing(d: Dimensions, length: int, number: int) -> int:
-    """Of the rows set aside: a layer after the other, nothing is kept; attention in 32 bits beside its own; logits in 32 bits and their logarithms."""
+    """Of the rows set aside: a layer after the other, nothing is kept; attention in 32 bits beside its own; logits in 32 bits, their logarithms."""
     tokens = max(length, TESTED_TOKENS)
     layer = number * (4 * d.hidden + 4 * d.heads * d.head_dim + 3 * d.intermediate) + d.heads * length * (4 + 3 * number)
     return max(tokens * layer, tokens * number * d.hidden + TESTED_LOGITS * d.vocabulary * (number + 8))

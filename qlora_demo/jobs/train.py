@@ -8,6 +8,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -224,17 +225,18 @@ def _first_step_done(run: RunDir, prepared: Prepared, events: EventWriter) -> No
 
 
 def _ask_the_base(prepared: Prepared, watch: Watch) -> None:
-    """The answers before training. A whole model gives them before its first step, one with an adapter after it, with the adapter switched off: they
-    are the same then, and the run is seen to learn some seconds sooner."""
+    """The answers before training; where it makes no difference, after the first step, so that the run is seen to learn some seconds sooner: an
+    adapter can be switched off, and with a gentle start the first step changes nothing, as its rate is 0."""
     assert watch.samples is not None  # noqa: S101
-    if prepared.recipe.method == "full":
+    full = prepared.recipe.method == "full"
+    if full and prepared.recipe.warmup == 0:
         watch.samples(0)
         return
     shown, samples = watch.first_step_done, watch.samples
 
     def shown_and_asked() -> None:
         shown()
-        with prepared.model.disable_adapter():
+        with nullcontext() if full else prepared.model.disable_adapter():
             samples(0)
 
     watch.first_step_done = shown_and_asked

@@ -10,6 +10,7 @@ With `--wait` in place of RUN_DIR it imports everything, then reads RUN_DIR as a
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -42,6 +43,7 @@ def wait() -> int:
     """As `main`, for a run that is told later. What is printed until then goes where the server said, afterwards to the run's log."""
     from qlora_demo.jobs import train  # noqa: F401, PLC0415 - what takes seconds
 
+    gc.freeze()  # the libraries' millions of objects stay: no collection looks at them again
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return 0

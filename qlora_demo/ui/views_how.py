@@ -97,6 +97,7 @@ WORDS = (
     ("held-out rows", "set aside for testing; the model never learns from them"),
     ("checkpoint", "a saved point, from which a training can go on"),
 )
+HERE = Computing()
 
 
 def sections() -> str:
@@ -132,7 +133,7 @@ def numbers(shape: Shape, machine: str, free_bytes: int, all_bytes: int, computi
     )
 
 
-def memory(d: Dimensions, method: str, computing: Computing = Computing()) -> Memory:
+def memory(d: Dimensions, method: str, computing: Computing = HERE) -> Memory:
     """Of a training with short rows, one at a time: the least that the method takes."""
     recipe = Recipe(method=method, rank=RANK, batch_size=ROWS_AT_ONCE, micro_batch_size=ROWS_AT_ONCE)
     return training_memory(d, recipe, ROW_TOKENS, computing)

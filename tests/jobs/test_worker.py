@@ -68,17 +68,18 @@ def test_a_finished_run_leaves_exactly_these_files(tiny_home: Home, method: str)
     assert "Traceback" not in run.log.read_text()
 
 
-def test_answers_before_training_are_the_base_models_although_an_adapter_gives_them_later(tiny_home: Home) -> None:
+def test_answers_before_training_are_the_base_models_even_where_they_come_later(tiny_home: Home) -> None:
+    """Bold changes would show: a whole model answers late only where the first step changes nothing."""
     answers = []
-    for method in ("full", "lora"):
-        run = make_run(tiny_home, method, method=method, learning_rate=0.05 if method == "lora" else 1e-4, warmup=0.0)
+    for method, warmup, late in (("full", 0.0, False), ("full", 0.1, True), ("lora", 0.0, True)):
+        run = make_run(tiny_home, f"{method}{warmup}", method=method, learning_rate=0.05, warmup=warmup)
         assert finish(run) == 0, run.log.read_text()
         events = read_events(run.events)[0]
         answers.append([e["answer"] for e in events if e["type"] == "sample" and e["step"] == 0])
         order = [e["type"] for e in events if e["type"] in ("step", "fit") or (e["type"], e["step"]) == ("sample", 0)]
-        assert order.index("sample") == (0 if method == "full" else 2)
-    assert len(answers[0]) == 3 and answers[0] == answers[1]
-    assert [e["answer"] for e in events if e["type"] == "sample" and e["step"] == 6] != answers[1]
+        assert order.index("sample") == (2 if late else 0)
+    assert len(answers[0]) == 3 and answers[0] == answers[1] == answers[2]
+    assert [e["answer"] for e in events if e["type"] == "sample" and e["step"] == 6] != answers[2]
 
 
 def test_a_second_worker_for_the_same_run_steps_back(tiny_home: Home) -> None:
