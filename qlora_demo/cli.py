@@ -24,7 +24,7 @@ from qlora_demo.data.conversation import Message
 from qlora_demo.errors import DataError, ModelError, StorageError, UserError, WayOut
 from qlora_demo.evaluation.words import in_words
 from qlora_demo.events import Event, read_events
-from qlora_demo.run_view import RunView
+from qlora_demo.run_view import RunView, result_of
 from qlora_demo.settings import Settings
 from qlora_demo.studio import LOCAL, Studio
 
@@ -40,17 +40,6 @@ FixOption = Annotated[list[str] | None, typer.Option("--fix", help="A remark's c
 BrokenOption = Annotated[bool, typer.Option("--leave-out-broken", help="Leave out rows that cannot be read.")]
 FirstOption = Annotated[int, typer.Option("--first-rows", help="Use only so many rows; 0 for all.")]
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="A setting of the recipe, such as epochs=3.")]
-RESULT_FIELDS = (
-    "steps",
-    "train_loss",
-    "held_out_loss",
-    "tokens_per_second",
-    "seconds",
-    "peak_memory_bytes",
-    "trainable_parameters",
-    "total_parameters",
-    "artifact_bytes",
-)
 
 
 def run() -> None:
@@ -199,6 +188,29 @@ def train(
 
 
 @app.command()
+def estimate(
+    file: Annotated[Path | None, typer.Argument(help="What to learn; without it, 100 rows of 100 word pieces.")] = None,
+    model: str = "",
+    method: str = "",
+    preset: str = "balanced",
+    sets: SetOption = None,
+    maps: MapOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what a training would take, without starting it."""
+    with _studio() as studio:
+        dataset_id = studio.data.add_file(LOCAL, file, file.name, Choices(_pairs(maps, "user=Question"))) if file else ""
+        try:
+            recipe = studio.recommend(LOCAL, dataset_id, model, method, preset).with_texts(_pairs(sets, "epochs=3")).validate()
+            found = studio.forecast(LOCAL, dataset_id, recipe)
+        finally:
+            if dataset_id:
+                studio.data.remove(LOCAL, dataset_id)
+    told = {"model": recipe.model, "method": recipe.method, **found.to_json()}
+    _print(told, as_json, lambda: f"{recipe.method} on {recipe.model}, {found.steps} steps, about {found.seconds:.0f} s. {found.reason()}")
+
+
+@app.command()
 def resume(run: str, as_json: JsonFlag = False) -> None:
     """Go on with a stopped, failed or interrupted run."""
     with _studio() as studio:
@@ -236,18 +248,6 @@ def _print_event(event: Event, as_json: bool) -> None:
         _say(f"{event['phase']} ...")
     elif event["type"] == "step":
         _say(f"step {event['step']}: error {event['loss']:.3f}, about {event['seconds_left']:.0f} s left")
-
-
-def result_of(view: RunView) -> dict[str, Any]:
-    """From result.json, else from the ledger; what is not known is null."""
-    known = view.result or {}
-    return {
-        "run": view.id,
-        "state": view.job.state,
-        "reason": view.job.reason,
-        **{name: known.get(name) for name in RESULT_FIELDS},
-        "predicted_memory_bytes": view.predicted_memory_bytes,
-    }
 
 
 @app.command()

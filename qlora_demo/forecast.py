@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from qlora_demo.catalogue import find_model
 from qlora_demo.errors import StorageError
@@ -38,6 +38,21 @@ class Forecast:
     memory: Memory
     way: Way
 
+    def reason(self) -> str:
+        """Whether it fits, with the figures."""
+        needs, free = f"{self.memory_bytes / 1e9:.1f} GB of memory", f"{self.free_bytes / 1e9:.1f} GB are free"
+        return f"It fits: it needs {needs}, and {free}." if self.fits else f"It does not fit: it needs {needs}, and only {free}."
+
+    def to_json(self) -> dict[str, object]:
+        """For the command line; bytes and seconds."""
+        parts = {**asdict(self.memory), "total": self.memory_bytes}
+        told = {"free_bytes": self.free_bytes, "fits": self.fits, "seconds": self.seconds, "steps": self.steps}
+        return {"memory_bytes": parts, **told, "reason": self.reason()}
+
+
+UNKNOWN = Sizes(100, 100, 100.0)
+"""Where there is no data yet."""
+
 
 def forecast(recipe: Recipe, sizes: Sizes, machine: Machine, free: int, past: Sequence[Past]) -> Forecast:
     """Of the ways to do it, the one that the worker would choose with `free` bytes. Raises ModelError."""
@@ -62,12 +77,12 @@ def past_runs(home: Home, ledger: Ledger, owner: str, machine: Machine) -> list[
 
 
 def _past(run: RunDir, machine: Machine) -> Past | None:
-    """None of one that tells nothing: damaged, or continued only to be tested."""
+    """None of one that tells nothing: damaged, of an earlier release, or continued only to be tested."""
     try:
         result, recipe = run.result(), from_json(read_json(run.recipe_json))
     except StorageError:
         return None
-    if not result or not result["tokens_per_second"]:
+    if not result or "checkpointing" not in result or not result["tokens_per_second"]:
         return None
     done = replace(recipe, micro_batch_size=result["micro_batch_size"])
     tokens = int(result["tokens_per_second"] * result["seconds"])

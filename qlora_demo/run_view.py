@@ -14,6 +14,18 @@ from qlora_demo.progress import Progress, progress_of
 from qlora_demo.recipe import Recipe, from_json
 from qlora_demo.run_dir import Home, read_json
 
+RESULT_FIELDS = (
+    "steps",
+    "train_loss",
+    "held_out_loss",
+    "tokens_per_second",
+    "seconds",
+    "peak_memory_bytes",
+    "trainable_parameters",
+    "total_parameters",
+    "artifact_bytes",
+)
+"""Of result.json, what a command tells."""
 SHORTEST_SECONDS = 10.0
 """What a run that is over its forecast is still expected to take."""
 
@@ -117,3 +129,15 @@ def _seconds_left(home: Home, job: Job, now: float) -> float:
         return read_view(home, job).seconds_left(now)
     except StorageError:
         return 0.0
+
+
+def result_of(view: RunView) -> dict[str, Any]:
+    """From result.json, else from the ledger; what is not known is null."""
+    known = view.result or {}
+    return {
+        "run": view.id,
+        "state": view.job.state,
+        "reason": view.job.reason,
+        **{name: known.get(name) for name in RESULT_FIELDS},
+        "predicted_memory_bytes": view.predicted_memory_bytes,
+    }

@@ -25,7 +25,7 @@ from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
 from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
-from qlora_demo.forecast import Forecast, Sizes, forecast, past_runs
+from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
@@ -135,9 +135,12 @@ class Studio:
     # Training
 
     def recommend(self, owner: str, dataset_id: str, model_id: str = "", method: str = "", preset: str = "balanced") -> Recipe:
-        """What suits this data on this machine."""
-        dataset = self.data.get(owner, dataset_id)
+        """What suits this data, or without any about as much as people have, on this machine."""
         model = find_model(model_id) if model_id else next(c.model for c in self.models(owner) if c.default)
+        if not dataset_id:
+            held_out = default_held_out(UNKNOWN.rows, "conversations")
+            return recommended(model, method or self.default_method()[0], preset, Material(UNKNOWN.rows - held_out, UNKNOWN.mean), held_out)
+        dataset = self.data.get(owner, dataset_id)
         held_out = default_held_out(len(dataset.rows), dataset.kind) if dataset.choices.test else 0
         material = Material(len(dataset.rows) - held_out, float(dataset.lengths().mean()), dataset.goal)
         return recommended(model, method or self.default_method()[0], preset, material, held_out)
@@ -150,6 +153,8 @@ class Studio:
 
     def forecast(self, owner: str, dataset_id: str, recipe: Recipe) -> Forecast:
         """Memory and time by arithmetic, both corrected by the last runs here; of the ways to do it, the one that the worker would choose now."""
+        if not dataset_id:
+            return self.forecast_for(owner, recipe, UNKNOWN)
         lengths = np.minimum(self.data.get(owner, dataset_id).lengths(), recipe.max_length)
         return self.forecast_for(owner, recipe, Sizes(len(lengths), int(lengths.max()), float(lengths.mean())))
 

@@ -140,3 +140,19 @@ def test_models_are_listed_with_what_is_here(tiny_home: Home) -> None:
     assert models[0]["id"] == "bundled/SmolLM2-135M-Instruct" and models[0]["available_offline"] is True
     assert all({"id", "revision", "parameters", "languages", "default_for", "available_offline"} <= set(m) for m in models)
     assert not any(m["available_offline"] for m in models[1:])
+
+
+def test_estimate_says_what_a_training_takes_and_whether_it_fits(tiny_home: Home, tmp_path: Path) -> None:
+    done = command("estimate", faq(tmp_path), "--method", "lora", "--set", "epochs=3", "--json")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(done.stdout)
+    parts = value["memory_bytes"]
+    assert parts.pop("total") == sum(parts.values())
+    assert set(parts) == {"weights", "adapter", "gradients", "optimizer", "activations", "overhead"}
+    assert (value["method"], value["fits"], value["steps"]) == ("lora", True, 15)
+    assert value["seconds"] > 0 and value["reason"].startswith("It fits: it needs ")
+    assert list(tiny_home.datasets.iterdir()) == []
+    unknown = json.loads(command("estimate", "--method", "full", "--json").stdout)
+    assert unknown["memory_bytes"]["optimizer"] > value["memory_bytes"]["optimizer"]
+    refused = command("estimate", "--set", "epochs=0")
+    assert (refused.returncode, "epochs must be from 0.1 to 100" in refused.stderr) == (2, True)

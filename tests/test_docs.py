@@ -50,6 +50,6 @@ def test_every_pin_says_why() -> None:
 
 def test_every_command_of_the_readme_exists() -> None:
     source = (ROOT / "qlora_demo" / "cli.py").read_text(encoding="utf-8")
-    for command in ("check", "train", "chat", "runs", "show", "stop", "resume", "delete", "models"):
+    for command in ("check", "estimate", "evaluate", "train", "chat", "runs", "show", "stop", "resume", "delete", "models"):
         assert command in README
         assert f"\ndef {command}(" in source

@@ -43,7 +43,6 @@ def wait() -> int:
     """As `main`, for a run that is told later. What is printed until then goes where the server said, afterwards to the run's log."""
     from qlora_demo.jobs import train  # noqa: F401, PLC0415 - what takes seconds
 
-    gc.freeze()  # the libraries' millions of objects stay: no collection looks at them again
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return 0
@@ -81,6 +80,7 @@ def _train(run: RunDir, stop_asked: Callable[[], str]) -> int:
     # torch and the libraries on top of it take seconds to import: the run's lock is taken first, so that a starting worker counts as alive.
     from qlora_demo.jobs.train import train  # noqa: PLC0415
 
+    gc.freeze()  # the libraries' many objects stay: no collection looks at them again
     device = FileLock(Home(run.path.parent.parent).device_lock)
     while not _taken(device):
         if stop_asked():
