@@ -109,13 +109,14 @@ def training_memory(
     learned_first = gradients if several else 0
     back = learned_first + (step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing))
     optimizing = 4 * learning if number == 2 else gradients + 2 * number * d.vocabulary * d.hidden
-    testing = gradients + _testing(d, length, number)
+    # A test comes on top: the C library keeps what training gave back, in pieces too small for a test's logits.
+    testing = _testing(d, length, number)
     return Memory(
         weights=_weights(d, recipe.method, number),
         adapter=number * (adapter + (0 if full else _stacked(d, recipe.rank))),
         gradients=gradients,
         optimizer=(12 if number == 2 else 8) * learning,
-        activations=max(back + (number * d.vocabulary * d.hidden if full else 0), optimizing, testing) - gradients,
+        activations=max(back + (number * d.vocabulary * d.hidden if full else 0), optimizing) - gradients + testing,
         overhead=LIBRARIES + WORKSPACE,
     )
 
