@@ -103,20 +103,16 @@ def training_memory(
     d, number, full = dimensions, computing.number, recipe.method == "full"
     adapter = 0 if full else d.adapter_parameters(recipe.rank)
     learning = d.parameters() if full else adapter
-    gradients = number * learning
+    head = number * d.vocabulary * d.hidden
     step = _Step(d, 0 if full else recipe.rank, number, rows_at_once(recipe, length), length)
-    several = recipe.batch_size > step.rows  # then the gradients of the first rows are there when the others' inner values are
-    learned_first = gradients if several else 0
-    back = learned_first + (step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing))
-    optimizing = 4 * learning if number == 2 else gradients + 2 * number * d.vocabulary * d.hidden
-    # A test comes on top: the C library keeps what training gave back, in pieces too small for a test's logits.
-    testing = _testing(d, length, number)
+    kept, moment = step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing)
+    optimizing = 2 * learning if number == 2 else 2 * head  # 32-bit copies of the gradients
     return Memory(
         weights=_weights(d, recipe.method, number),
         adapter=number * (adapter + (0 if full else _stacked(d, recipe.rank))),
-        gradients=gradients,
+        gradients=number * learning,
         optimizer=(12 if number == 2 else 8) * learning,
-        activations=max(back + (number * d.vocabulary * d.hidden if full else 0), optimizing) - gradients + testing,
+        activations=kept + max(moment + (head if full else 0), optimizing, _testing(d, length, number)),
         overhead=LIBRARIES + WORKSPACE,
     )
 
@@ -149,15 +145,14 @@ class _Step:
     rows: int
     length: int
 
-    def by_hand(self, checkpointing: bool) -> int:
-        """At the highest: in the loss, or where the last layer goes back and everything is still there."""
+    def by_hand(self, checkpointing: bool) -> tuple[int, int]:
+        """(what has its place from the first step on, what is needed beside it for a moment): in the loss, or where a layer goes back."""
         d, tokens = self.d, self.rows * self.length
-        kept = d.layers * self.number * d.hidden + self._layer() if checkpointing else d.layers * self._layer()
-        before_loss = d.layers * self.number * d.hidden if checkpointing else kept
+        layers = d.layers * self.number * d.hidden + self._layer() if checkpointing else d.layers * self._layer()
+        kept = layers + 3 * self.number * d.heads * self.length
         chosen = LEARNED_SHARE * 2 * self.number * d.hidden
-        logits = 3 * self.number * d.vocabulary * min(LOGIT_ROWS, tokens)
-        in_loss = tokens * (before_loss + self.number * d.hidden + chosen) + logits
-        return int(max(in_loss, tokens * (kept + self.number * d.hidden + self._back())))
+        in_loss = tokens * (self.number * d.hidden + chosen) + 3 * self.number * d.vocabulary * min(LOGIT_ROWS, tokens)
+        return tokens * kept, int(max(in_loss, tokens * self._back()))
 
     def _layer(self) -> int:
         """A token's, kept by one layer: its input and middle, their norms, what is small of the adapters, grouped q, k and v, attention weights of
@@ -172,16 +167,14 @@ class _Step:
     def _back(self) -> int:
         """A token's, while a layer goes back: in the feed-forward half or in attention, whichever is larger."""
         d = self.d
-        q, kv = d.heads * d.head_dim, d.kv_heads * d.head_dim
-        squares = (2 if self.length <= KEPT_ATTENTION else 3) * d.heads * self.length
-        return self.number * max(5 * d.intermediate + 3 * d.hidden, squares + 2 * d.hidden + 4 * q + 4 * kv)
+        return self.number * max(5 * d.intermediate + 5 * d.hidden, 4 * d.hidden + 4 * (d.heads + d.kv_heads) * d.head_dim)
 
-    def by_autograd(self, checkpointing: bool) -> int:
-        """Of models and adapters that go through transformers' layers on a processor: every operation keeps its inputs, attention in 32 bits too."""
+    def by_autograd(self, checkpointing: bool) -> tuple[int, int]:
+        """As `by_hand`, of models and adapters that go through transformers' layers on a processor: every operation keeps its inputs, attention in 32 bits too."""
         d, tokens = self.d, self.rows * self.length
         layer = _autograd_layer(d) * self.number // 2 + d.heads * self.length * (4 + self.number)
         kept = d.layers * self.number * d.hidden + layer if checkpointing else d.layers * layer
-        return int(tokens * (kept + LEARNED_SHARE * _autograd_logits(d)))
+        return 0, int(tokens * (kept + LEARNED_SHARE * _autograd_logits(d)))
 
 
 def _testing(d: Dimensions, length: int, number: int) -> int:

@@ -54,7 +54,7 @@ def test_the_default_run_learns_to_sort_well_over_base_and_majority(studio: Stud
 def test_the_default_run_learns_a_style(studio: Studio) -> None:
     report = trained(studio, "summary").report
     assert report["learned"] == "yes"
-    assert report["verdict"].startswith("It learned. On the 10 questions set aside, your model's answer is closer to yours ")
+    assert report["verdict"].startswith("It learned. On the 6 questions set aside, your model's answer is closer to yours ")
     assert report["adapted"]["chrf"] > report["base"]["chrf"]
     assert report["forgetting"]["kept"] > 0.8 * report["forgetting"]["of"]
 
