@@ -106,13 +106,14 @@ def training_memory(
     head = number * d.vocabulary * d.hidden
     step = _Step(d, 0 if full else recipe.rank, number, rows_at_once(recipe, length), length)
     kept, moment = step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing)
+    # A test comes on top: the C library keeps what training gave back, in pieces too small for a test's logits.
     optimizing = 2 * learning if number == 2 else 2 * head  # 32-bit copies of the gradients
     return Memory(
         weights=_weights(d, recipe.method, number),
         adapter=number * (adapter + (0 if full else _stacked(d, recipe.rank))),
         gradients=number * learning,
         optimizer=(12 if number == 2 else 8) * learning,
-        activations=kept + max(moment + (head if full else 0), optimizing, _testing(d, length, number)),
+        activations=kept + max(moment + (head if full else 0), optimizing) + _testing(d, length, number),
         overhead=LIBRARIES + WORKSPACE,
     )
 
@@ -170,7 +171,7 @@ class _Step:
         return self.number * max(5 * d.intermediate + 5 * d.hidden, 4 * d.hidden + 4 * (d.heads + d.kv_heads) * d.head_dim)
 
     def by_autograd(self, checkpointing: bool) -> tuple[int, int]:
-        """As `by_hand`, of models and adapters that go through transformers' layers on a processor: every operation keeps its inputs, attention in 32 bits too."""
+        """As `by_hand`, of what goes through transformers' layers on a processor: every operation keeps its inputs, attention in 32 bits too."""
         d, tokens = self.d, self.rows * self.length
         layer = _autograd_layer(d) * self.number // 2 + d.heads * self.length * (4 + self.number)
         kept = d.layers * self.number * d.hidden + layer if checkpointing else d.layers * layer
