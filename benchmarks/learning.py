@@ -30,7 +30,8 @@ WORDS = ("lamp", "light", "sea", "night", "storm", "boat", "harbour", "quiet", "
 class Task:
     """What to learn and how. `precision` is "bf16" or "fp16" on a card; on a processor "own", what that processor is fast at, or "fp32".
 
-    Without `data` it is `rows` made rows of `words` words.
+    Without `data` it is `rows` made rows of `words` words. With `tested` its rows are scored once on the way, as a real run's rows set aside
+    are: memory is to be measured with that, speed without.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class Task:
     checkpointing: bool = False
     max_length: int = 1024
     data: tuple[Conversation, ...] = ()
+    tested: bool = False
 
     def conversations(self) -> list[Conversation]:
         return list(self.data) or made_rows(self.rows, self.words)
@@ -110,10 +112,19 @@ def learn(task: Task, place: Path) -> Learned:
     if task.method != "full":
         model = add_adapter(model, recipe)
     step_tokens = [sum(lengths[i] for i in step) for step in steps]
-    watch = _watch(model, rows, renderer, step_tokens, place)
+    watch = Watch(
+        events=EventWriter(place / "events.jsonl", attempt=1),
+        step_tokens=step_tokens,
+        checkpoints=place / "checkpoints",
+        stop_asked=lambda: "",
+        evaluate_at=frozenset({1} if task.tested else ()),
+        memory=lambda: 0,
+        first_step_done=lambda: None,
+    )
     setting = Setting(precision, task.device, place / "checkpoints", task.checkpointing)
     trainer = build_trainer(model, renderer.tokenizer, recipe, (rows, steps), setting, [StepCallback(watch)])
     trainer.remove_callback(PrinterCallback)
+    watch.held_out_loss = lambda: mean(row_losses(causal_model(model), rows, renderer.tokenizer.pad_token_id, trainer.decoder()), rows)
     trainer.train()
     ends = [event["time"] for event in read_events(place / "events.jsonl")[0] if event["type"] == "step"]
     return Learned(
@@ -126,19 +137,4 @@ def learn(task: Task, place: Path) -> Learned:
         trained_share=sum(row.learned() for row in rows) / sum(lengths),
         peak=torch.cuda.max_memory_reserved() if task.device == "cuda" else peak_memory(),
         predicted=training_memory(task.shape, recipe, max(lengths), Computing(task.device, precision.dtype.itemsize), task.checkpointing).total(),
-    )
-
-
-def _watch(model: Any, rows: list, renderer: Renderer, step_tokens: list[int], place: Path) -> Watch:
-    """No stop, and one test in the middle, as a real run has them on rows set aside."""
-    pad = renderer.tokenizer.pad_token_id
-    return Watch(
-        events=EventWriter(place / "events.jsonl", attempt=1),
-        step_tokens=step_tokens,
-        checkpoints=place / "checkpoints",
-        stop_asked=lambda: "",
-        held_out_loss=lambda: mean(row_losses(causal_model(model), rows, pad), rows),
-        evaluate_at=frozenset({1}),
-        memory=lambda: 0,
-        first_step_done=lambda: None,
     )

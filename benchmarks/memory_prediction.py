@@ -54,7 +54,7 @@ class Cell:
         from benchmarks.learning import Task, learn  # noqa: PLC0415
 
         rows = ROWS_AT_ONCE[self.length]
-        shared = {"words": self.length, "max_length": self.length, "batch_size": rows, "rows": STEPS * rows, "epochs": 1.0}
+        shared = {"words": self.length, "max_length": self.length, "batch_size": rows, "rows": STEPS * rows, "epochs": 1.0, "tested": True}
         task = Task(folder, MODELS[self.model], self.method, self.precision, "cpu", checkpointing=self.checkpointing, **shared)
         imported = psutil.Process().memory_info().rss
         with tempfile.TemporaryDirectory() as place, redirect_stdout(sys.stderr):

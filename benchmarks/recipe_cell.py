@@ -24,9 +24,9 @@ from benchmarks.recipe_sets import SETS, RecipeSet
 from qlora_demo.catalogue import find_model
 from qlora_demo.data.conversation import Conversation
 from qlora_demo.data.rendering import Renderer, load_tokenizer
+from qlora_demo.evaluation.likelihood import mean, row_losses
 from qlora_demo.evaluation.scores import closeness, same_label
 from qlora_demo.models.loading import causal_model, keep_packing_layout, load_base, training_precision
-from qlora_demo.models.loss import mean_loss
 from qlora_demo.models.pair import Answer, Sampling, answer_in_turns
 from qlora_demo.recipe import Recipe, from_json
 from qlora_demo.settings import Settings
@@ -104,7 +104,7 @@ def _scored(model: Any, renderer: Renderer, chosen: RecipeSet, recipe: Recipe) -
     return {
         "kind": chosen.kind,
         "rows": len(chosen.learn),
-        "held_out_loss": mean_loss(causal_model(model), held_out, renderer.tokenizer.pad_token_id, ASKED_AT_ONCE),
+        "held_out_loss": mean(row_losses(causal_model(model), held_out, renderer.tokenizer.pad_token_id), held_out),
         "score": sum(scores) / len(scores),
         "asked": len(scores),
         "majority": _majority(chosen),

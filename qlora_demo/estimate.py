@@ -18,7 +18,7 @@ from qlora_demo.recipe import Recipe
 NF4_BYTES = 0.516  # a weight with its double-quantised scale: 4.127 bits (QLoRA paper, section 3)
 LIBRARIES = 515_000_000
 """What a training process on a processor holds once everything is imported."""
-WORKSPACE = 75_000_000
+WORKSPACE = 100_000_000
 """What the libraries take with their first computation."""
 CARD_OVERHEAD = 900_000_000
 """The card's context and the libraries' workspaces on it."""
@@ -27,7 +27,9 @@ LEARNED_SHARE = 0.75
 """Of a row's tokens those that carry loss, as the answer is mostly the longer part."""
 TOKENS_AT_ONCE, LOGIT_ROWS, KEPT_ATTENTION = 2048, 128, 256
 """As training/trainer.py and models/fused_decoder.py have them; a test holds them equal."""
-TESTED_TOKENS, TESTED_LOGITS = 2048, 512
+OPTIMIZED_NUMBERS = 8_000_000
+"""As training/optimizer.py has it."""
+TESTED_TOKENS, TESTED_LOGITS = 2048, 128
 """As evaluation/likelihood.py has them."""
 ENOUGH_TOKENS = 512
 """At once: with fewer, the calls and the weights that are read for them begin to cost."""
@@ -106,14 +108,14 @@ def training_memory(
     head = number * d.vocabulary * d.hidden
     step = _Step(d, 0 if full else recipe.rank, number, rows_at_once(recipe, length), length)
     kept, moment = step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing)
-    # A test comes on top: the C library keeps what training gave back, in pieces too small for a test's logits.
-    optimizing = 2 * learning if number == 2 else 2 * head  # 32-bit copies of the gradients
+    at_once = max(OPTIMIZED_NUMBERS, d.vocabulary * d.hidden) if full else adapter
+    optimizing = 4 * min(at_once, learning) if number == 2 else 2 * head  # 32-bit copies of some gradients
     return Memory(
         weights=_weights(d, recipe.method, number),
         adapter=number * (adapter + (0 if full else _stacked(d, recipe.rank))),
         gradients=number * learning,
         optimizer=(12 if number == 2 else 8) * learning,
-        activations=kept + max(moment + (head if full else 0), optimizing) + _testing(d, length, number),
+        activations=max(kept + max(moment + (head if full else 0), optimizing), _testing(d, length, number)),
         overhead=LIBRARIES + WORKSPACE,
     )
 

@@ -12,7 +12,7 @@ from qlora_demo.estimate import Computing, Past, Work, fit_to, memory_correction
 from qlora_demo.evaluation import likelihood
 from qlora_demo.models import fused_decoder
 from qlora_demo.recipe import METHODS, Recipe
-from qlora_demo.training import trainer
+from qlora_demo.training import optimizer, trainer
 
 SMALL, LARGE = find_model(BUNDLED_ID).dimensions, find_model("Qwen/Qwen3-8B").dimensions
 RECIPE = Recipe(model=BUNDLED_ID, method="lora", batch_size=8, micro_batch_size=8)
@@ -56,6 +56,7 @@ def test_what_lies_beyond_the_longest_row_that_is_read_needs_nothing() -> None:
 def test_the_engines_own_limits_are_meant() -> None:
     assert estimate.TOKENS_AT_ONCE == trainer.TOKENS_AT_ONCE
     assert (estimate.LOGIT_ROWS, estimate.KEPT_ATTENTION) == (fused_decoder.LOGIT_ROWS, fused_decoder.KEPT_ATTENTION)
+    assert estimate.OPTIMIZED_NUMBERS == optimizer.AT_ONCE
     assert (estimate.TESTED_TOKENS, estimate.TESTED_LOGITS) == (likelihood.BATCH_TOKENS, likelihood.HEAD_TOKENS)
 
 

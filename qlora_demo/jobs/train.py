@@ -93,6 +93,7 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
     watch = _watch(run, prepared, events, stop_asked)
     events.write("phase", phase="fitting")
     trainer = _trainer(run, prepared, watch)
+    watch.held_out_loss = _held_out_loss(prepared, trainer)
     if prepared.watched:
         watch.samples = Watching(causal_model(prepared.model), prepared.renderer, prepared.watched, events.write, trainer.decoder)
     if watch.samples and not any(e["type"] == "sample" and e["step"] == 0 for e in earlier):
@@ -103,7 +104,7 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
         return False
     if watch.ended_by == "nan":
         return _ended(run, events, _numbers_broke(run, prepared, trainer, step))
-    watch.samples, watch.first_step_done = None, lambda: None
+    watch.samples, watch.held_out_loss, watch.first_step_done = None, None, lambda: None
     del trainer  # by now nothing else holds it, nor the optimizer, whose memory the test needs
     gc.collect()
     report = None
@@ -197,9 +198,6 @@ def _free_memory(device: str) -> int:
 
 
 def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Callable[[], str]) -> Watch:
-    recipe, tokenizer = prepared.recipe, prepared.renderer.tokenizer
-    held_out = list(prepared.renderer.render_all(prepared.held_out, recipe.max_length))
-    model = causal_model(prepared.model)
     step_tokens = [sum(len(prepared.rows[i].input_ids) for i in step) for step in prepared.steps]
     trainable = sum(p.numel() for p in prepared.model.parameters() if p.requires_grad)
     events.write("plan", steps=len(prepared.steps), tokens=sum(step_tokens), rows=len(prepared.rows), trainable_parameters=trainable)
@@ -209,11 +207,17 @@ def _watch(run: RunDir, prepared: Prepared, events: EventWriter, stop_asked: Cal
         step_tokens=step_tokens,
         checkpoints=run.checkpoints,
         stop_asked=stop_asked,
-        held_out_loss=(lambda: mean(row_losses(model, held_out, tokenizer.pad_token_id), held_out)) if held_out else None,
-        evaluate_at=evaluation_steps(len(prepared.steps), recipe.evaluations),
+        evaluate_at=evaluation_steps(len(prepared.steps), prepared.recipe.evaluations),
         memory=_memory,
         first_step_done=lambda: _first_step_done(run, prepared, events),
     )
+
+
+def _held_out_loss(prepared: Prepared, trainer: StepTrainer) -> Callable[[], float] | None:
+    """None where no row is set aside."""
+    rows = list(prepared.renderer.render_all(prepared.held_out, prepared.recipe.max_length))
+    model, pad = causal_model(prepared.model), prepared.renderer.tokenizer.pad_token_id
+    return (lambda: mean(row_losses(model, rows, pad, trainer.decoder()), rows)) if rows else None
 
 
 def _first_step_done(run: RunDir, prepared: Prepared, events: EventWriter) -> None:

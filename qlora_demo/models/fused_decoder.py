@@ -16,7 +16,8 @@ from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
 
 from qlora_demo.data.rendering import IGNORED
-from qlora_demo.models.fused_linear import Tensor, add_gradient, fuse
+from qlora_demo.models.fused_linear import Tensor, add_gradient, fuse, leave_the_file
+from qlora_demo.models.workspace import Workspace
 
 FAMILIES = ("llama", "qwen2", "qwen3")
 LOGIT_ROWS = 128
@@ -40,6 +41,7 @@ class Norm:
 
     def __init__(self, module: torch.nn.Module):
         self._weight, self._eps = module.weight, module.variance_epsilon
+        leave_the_file(self._weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The normed input, and 1 / its root mean square in fp32 for `again` and `backward`."""
@@ -65,7 +67,7 @@ def _scaled(x: Tensor, inverse: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Shape:
     """What all layers share for one batch. `cos` and `sin` are (1, length, 1, head_dim / 2); `mask` is (1, group * length, length), true where a
-    position may not look."""
+    position may not look. What is kept for the way back is in `space`."""
 
     rows: int
     length: int
@@ -75,6 +77,7 @@ class Shape:
     cos: Tensor
     sin: Tensor
     mask: Tensor
+    space: Workspace
 
     def group(self) -> int:
         """Query heads that share a key head."""
@@ -100,7 +103,8 @@ class Attention:
 
     def forward(self, x: Tensor, shape: Shape) -> tuple[Tensor, tuple[Any, ...]]:
         """(tokens, hidden) in and out, and what `backward` needs."""
-        projected, low = self.qkv.forward(x)
+        take = shape.space.take
+        projected, low = self.qkv.forward(x, take if self._norms else None, take)
         q, k, v = self._parts(projected, shape)
         raw = (q, k)
         inverses: tuple[Tensor, ...] = ()
@@ -108,21 +112,25 @@ class Attention:
             (q, of_q), (k, of_k) = self._norms[0].forward(q), self._norms[1].forward(k)
             inverses = (of_q, of_k)
         rotated_q, rotated_k = _grouped(q, k, shape, shape.sin)
-        values = v.permute(0, 2, 1, 3).reshape(-1, shape.length, shape.head_dim)
-        weights = self._weights(rotated_q, rotated_k, shape)
+        values = _by_head(v, shape)
+        mark = shape.space.mark()
+        weights: Tensor | None = self._weights(rotated_q, rotated_k, shape)
         mixed = torch.bmm(weights, values)
+        if shape.length > KEPT_ATTENTION:
+            weights = None
+            shape.space.rewind(mark)
         joined = _by_token(mixed, shape)
-        y, low_out = self.out.forward(joined)
-        kept = weights if shape.length <= KEPT_ATTENTION else None
-        return y, (low, raw if self._norms else (), inverses, rotated_q, rotated_k, values, kept, joined, low_out)
+        y, low_out = self.out.forward(joined, take, take)
+        return y, (low, raw if self._norms else (), inverses, rotated_q, rotated_k, values, weights, joined, low_out)
 
     def normed(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
         """Where the family norms its heads."""
         return (self._norms[0].forward(q)[0], self._norms[1].forward(k)[0]) if self._norms else (q, k)
 
     def _weights(self, q: Tensor, k: Tensor, shape: Shape) -> Tensor:
-        scores = torch.baddbmm(q.new_empty(()), q, k.transpose(1, 2), beta=0, alpha=self.scale)
-        return torch.softmax(scores.masked_fill_(shape.mask, float("-inf")), dim=-1)
+        scores = shape.space.take(len(q), q.shape[1], shape.length)
+        torch.baddbmm(scores, q, k.transpose(1, 2), beta=0, alpha=self.scale, out=scores).masked_fill_(shape.mask, float("-inf"))
+        return torch.softmax(scores, dim=-1, out=scores)
 
     def backward(self, dy: Tensor, x: Tensor, kept: tuple[Any, ...], shape: Shape) -> Tensor:
         """The gradient of the input."""
@@ -132,8 +140,8 @@ class Attention:
         if weights is None:
             weights = self._weights(q, k, shape)
         d_v = torch.bmm(weights.transpose(1, 2), d_mixed)
-        d_weights = torch.bmm(d_mixed, v.transpose(1, 2))
-        d_scores = torch._softmax_backward_data(d_weights, weights, -1, weights.dtype)
+        d_weights = torch.bmm(d_mixed, v.transpose(1, 2), out=shape.space.take(*weights.shape))
+        d_scores = torch.ops.aten._softmax_backward_data.out(d_weights, weights, -1, weights.dtype, grad_input=d_weights)
         nothing = q.new_empty(())
         d_q = torch.baddbmm(nothing, d_scores, k, beta=0, alpha=self.scale)
         d_k = torch.baddbmm(nothing, d_scores.transpose(1, 2), q, beta=0, alpha=self.scale)
@@ -154,8 +162,8 @@ class Attention:
 
 def _grouped(q: Tensor, k: Tensor, shape: Shape, sin: Tensor) -> tuple[Tensor, Tensor]:
     """Rotated, q as (rows * kv_heads, group * length, head_dim) and k as (rows * kv_heads, length, head_dim)."""
-    grouped_q = q.new_empty(shape.rows, shape.kv_heads, shape.group(), shape.length, shape.head_dim)
-    grouped_k = k.new_empty(shape.rows, shape.kv_heads, shape.length, shape.head_dim)
+    grouped_q = shape.space.take(shape.rows, shape.kv_heads, shape.group(), shape.length, shape.head_dim)
+    grouped_k = shape.space.take(shape.rows, shape.kv_heads, shape.length, shape.head_dim)
     rotate(q, shape.cos, sin, grouped_q.flatten(1, 2).transpose(1, 2))
     rotate(k, shape.cos, sin, grouped_k.transpose(1, 2))
     return grouped_q.view(-1, shape.group() * shape.length, shape.head_dim), grouped_k.view(-1, shape.length, shape.head_dim)
@@ -167,9 +175,17 @@ def _ungrouped(d_q: Tensor, d_k: Tensor, shape: Shape, to_q: Tensor, to_k: Tenso
     rotate(d_k.view(shape.rows, shape.kv_heads, shape.length, shape.head_dim).transpose(1, 2), shape.cos, -shape.sin, to_k)
 
 
+def _by_head(v: Tensor, shape: Shape) -> Tensor:
+    """(rows, length, kv_heads, head_dim) to (rows * kv_heads, length, head_dim)."""
+    heads = shape.space.take(shape.rows, shape.kv_heads, shape.length, shape.head_dim)
+    return heads.copy_(v.transpose(1, 2)).view(-1, shape.length, shape.head_dim)
+
+
 def _by_token(mixed: Tensor, shape: Shape) -> Tensor:
     """(rows * kv_heads, group * length, head_dim) to (tokens, heads * head_dim)."""
-    return mixed.view(shape.rows, shape.heads, shape.length, shape.head_dim).transpose(1, 2).reshape(shape.rows * shape.length, -1)
+    joined = shape.space.take(shape.rows, shape.length, shape.heads, shape.head_dim)
+    joined.copy_(mixed.view(shape.rows, shape.heads, shape.length, shape.head_dim).transpose(1, 2))
+    return joined.view(shape.rows * shape.length, -1)
 
 
 class GatedMlp:
@@ -179,10 +195,11 @@ class GatedMlp:
         self.gate_up = fuse([module.gate_proj, module.up_proj], scratch)
         self.down = fuse([module.down_proj], scratch)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        both, low = self.gate_up.forward(x)
+    def forward(self, x: Tensor, shape: Shape) -> tuple[Tensor, tuple[Tensor, ...]]:
+        take = shape.space.take
+        both, low = self.gate_up.forward(x, take, take)
         gate, up = both.chunk(2, dim=1)
-        y, low_down = self.down.forward(torch.nn.functional.silu(gate).mul_(up))
+        y, low_down = self.down.forward(torch.nn.functional.silu(gate).mul_(up), take, take)
         return y, (both, low, low_down)
 
     def backward(self, dy: Tensor, x: Tensor, kept: tuple[Tensor, ...]) -> Tensor:
@@ -216,27 +233,44 @@ class Layer:
             part.refresh()
 
     def forward(self, x: Tensor, shape: Shape) -> Tensor:
-        y, kept = self._forward(x, shape)
-        self._kept = (x,) if self._recompute else kept
+        if self._recompute:
+            self._kept = (x,)
+            return self.through(x, shape)
+        y, self._kept = self._forward(x, shape)
         return y
+
+    def through(self, x: Tensor, shape: Shape) -> Tensor:
+        """Nothing but the result stays."""
+        result = shape.space.take(*x.shape)
+        mark = shape.space.mark()
+        result.copy_(self._forward(x, shape)[0])
+        shape.space.rewind(mark)
+        return result
 
     def _forward(self, x: Tensor, shape: Shape) -> tuple[Tensor, tuple[Any, ...]]:
         normed, inverse = self.before_attention.forward(x)
         attended, of_attention = self.attention.forward(normed, shape)
         middle = attended.add_(x)
         normed, inverse_middle = self.before_mlp.forward(middle)
-        y, of_mlp = self.mlp.forward(normed)
+        y, of_mlp = self.mlp.forward(normed, shape)
         return y.add_(middle), (x, inverse, of_attention, middle, inverse_middle, of_mlp)
 
     def backward(self, dy: Tensor, shape: Shape) -> Tensor:
         kept, self._kept = self._kept, ()
+        mark = shape.space.mark()
         if self._recompute:
             _, kept = self._forward(kept[0], shape)
         x, inverse, of_attention, middle, inverse_middle, of_mlp = kept
         d_normed = self.mlp.backward(dy, self.before_mlp.again(middle, inverse_middle), of_mlp)
         d_middle = self.before_mlp.backward(d_normed, middle, inverse_middle).add_(dy)
         d_normed = self.attention.backward(d_middle, self.before_attention.again(x, inverse), of_attention, shape)
+        shape.space.rewind(mark)
         return self.before_attention.backward(d_normed, x, inverse).add_(d_middle)
+
+
+def _next_tokens(labels: Tensor) -> Tensor:
+    """(rows * length,): what each position is to foretell, `IGNORED` where nothing."""
+    return torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED).flatten()
 
 
 class FusedDecoder:
@@ -256,7 +290,10 @@ class FusedDecoder:
         self.heads, self.kv_heads, self.head_dim = config.num_attention_heads, config.num_key_value_heads, head_dim
         self._norm = Norm(inner.norm)
         self._embedding, self._head = inner.embed_tokens.weight, model.lm_head.weight
+        for weight in {self._embedding, self._head}:
+            leave_the_file(weight)
         self._rotary: Callable[..., tuple[Tensor, Tensor]] = inner.rotary_emb
+        self._space = Workspace(model.dtype, model.device)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -299,14 +336,32 @@ class FusedDecoder:
             self._embedding.grad.index_add_(0, ids.flatten(), gradient)
         return loss
 
+    @torch.no_grad()
+    def row_losses(self, batch: dict[str, Tensor]) -> Tensor:
+        """(rows,) in fp32: the summed cross-entropy over each row's learned tokens. `batch` is right-padded; nothing is kept for a way back."""
+        self.refresh()
+        ids = batch["input_ids"]
+        shape = self._shape(*ids.shape)
+        hidden = self.embedded(ids.flatten())
+        for layer in self.layers:
+            hidden = layer.through(hidden, shape)
+        shifted = _next_tokens(batch["labels"])
+        where = (shifted != IGNORED).nonzero()[:, 0]
+        losses = torch.zeros(len(ids))
+        for some in where.split(LOGIT_ROWS // 2):  # 32 bits a logit: as much memory as twice as many in training
+            found = torch.nn.functional.cross_entropy(self.logits(hidden[some]).float(), shifted[some], reduction="none")
+            losses.index_add_(0, some // shape.length, found)
+        return losses
+
     def _shape(self, rows: int, length: int) -> Shape:
         cos, sin = self.angles(torch.arange(length)[None])
         mask = torch.ones(length, length, dtype=torch.bool).triu_(1).repeat(self.heads // self.kv_heads, 1)[None]
-        return Shape(rows, length, self.heads, self.kv_heads, self.head_dim, cos[:, :, None], sin[:, :, None], mask)
+        self._space.rewind()
+        return Shape(rows, length, self.heads, self.kv_heads, self.head_dim, cos[:, :, None], sin[:, :, None], mask, self._space)
 
     def _loss(self, hidden: Tensor, labels: Tensor, learned: int) -> tuple[Tensor, Tensor]:
         """The loss, and its gradient for `hidden` (tokens, hidden size), zero where nothing is learned."""
-        shifted = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED).flatten()
+        shifted = _next_tokens(labels)
         where = (shifted != IGNORED).nonzero()[:, 0]
         chosen = hidden[where]
         normed, inverse = self._norm.forward(chosen)

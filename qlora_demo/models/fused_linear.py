@@ -6,7 +6,7 @@ so do gate and up. tests/models/test_fused_decoder.py holds every gradient equal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from bitsandbytes.functional import dequantize_4bit
@@ -14,6 +14,8 @@ from bitsandbytes.nn import Linear4bit
 from peft.tuners.lora import LoraLayer
 
 Tensor = torch.Tensor
+New = Callable[[int, int], Tensor]
+"""Makes an empty matrix of so many rows and columns."""
 
 
 def add_gradient(parameter: torch.nn.Parameter, gradient: Tensor) -> None:
@@ -22,6 +24,15 @@ def add_gradient(parameter: torch.nn.Parameter, gradient: Tensor) -> None:
         parameter.grad = gradient
     else:
         parameter.grad.add_(gradient)
+
+
+def leave_the_file(weight: torch.nn.Parameter) -> None:
+    """Gives it memory of its own.
+
+    transformers leaves weights where the model's file is mapped, and a single one keeps all of the file in memory: beside the grouped copies of the
+    others, the model would be there twice.
+    """
+    weight.data = weight.data.clone()
 
 
 class Dense:
@@ -90,14 +101,15 @@ class FrozenBase:
         rows = matrix.split(self._outs)
         return [row.split(self._ranks, dim=1)[i] for i, row in enumerate(rows)]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(tokens, inputs) to (tokens, outputs), and (tokens, ranks) for `backward`."""
-        low = x @ self._down.T
-        return self.base(x).addmm_(low, self._up.T), low
+    def forward(self, x: Tensor, new: New | None = None, new_low: New | None = None) -> tuple[Tensor, Tensor]:
+        """(tokens, inputs) to (tokens, outputs), and (tokens, ranks) for `backward`, in matrices that `new` and `new_low` make."""
+        low = torch.mm(x, self._down.T, out=(new_low or x.new_empty)(len(x), len(self._down)))
+        return self.base(x, new).addmm_(low, self._up.T), low
 
-    def base(self, x: Tensor) -> Tensor:
+    def base(self, x: Tensor, new: New | None = None) -> Tensor:
         """Without the adapter."""
-        y = x @ self._weights.matrix().T
+        matrix = self._weights.matrix()
+        y = torch.mm(x, matrix.T, out=(new or x.new_empty)(len(x), len(matrix)))
         return y if self._bias is None else y.add_(self._bias)
 
     def backward(self, dy: Tensor, x: Tensor, low: Tensor) -> Tensor:
@@ -123,13 +135,14 @@ class Learning:
         """After the weights have got other memory."""
         self._weights.adopt()
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, new: New | None = None, new_low: New | None = None) -> tuple[Tensor, Tensor]:
         """As `FrozenBase`; nothing but the input is needed to go back."""
-        return self.base(x), x.new_empty(0)
+        return self.base(x, new), x.new_empty(0)
 
-    def base(self, x: Tensor) -> Tensor:
+    def base(self, x: Tensor, new: New | None = None) -> Tensor:
         """The same: there is no adapter."""
-        y = x @ self._weights.matrix().T
+        matrix = self._weights.matrix()
+        y = torch.mm(x, matrix.T, out=(new or x.new_empty)(len(x), len(matrix)))
         bias = _stacked_bias(self._layers)
         return y if bias is None else y.add_(bias)
 
@@ -146,10 +159,18 @@ def _stacked_bias(layers: Sequence[torch.nn.Linear]) -> Tensor | None:
     return None if layers[0].bias is None else torch.cat([layer.bias.data for layer in layers])
 
 
+def _biases_leave_the_file(layers: Sequence[torch.nn.Linear]) -> None:
+    for layer in layers:
+        if layer.bias is not None:
+            leave_the_file(layer.bias)
+
+
 def fuse(layers: Sequence[torch.nn.Module], scratch: Tensor) -> FrozenBase | Learning:
     """`layers` read the same input; all have an adapter or none has. `scratch` is shared by all 4-bit layers of a model."""
     if not isinstance(layers[0], LoraLayer):
+        _biases_leave_the_file(layers)
         return Learning(layers)
     bases = [layer.get_base_layer() for layer in layers]
+    _biases_leave_the_file(bases)
     weights = Packed(bases, scratch) if isinstance(bases[0], Linear4bit) else Dense(bases)
     return FrozenBase(layers, weights, layers[0].active_adapters[0])

@@ -1,4 +1,4 @@
-"""The training loss and the held-out loss: next-token cross-entropy, computed only where something is learned.
+"""The training loss: next-token cross-entropy, computed only where something is learned.
 
 The head of a small model is its most expensive layer (SmolLM2-135M: 28 of 106 million multiplications a token), so its logits are made for
 learned positions only. tests/models/test_loss.py holds the value equal to transformers' own.
@@ -6,7 +6,7 @@ learned positions only. tests/models/test_loss.py holds the value equal to trans
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedModel
@@ -14,8 +14,6 @@ from transformers import PreTrainedModel
 from qlora_demo.data.rendering import IGNORED, Rendered
 
 Batch = dict[str, torch.Tensor]
-LOGITS_AT_ONCE = 512
-"""Where no gradient is wanted: of 150,000 word pieces, 300 MB in 32 bits."""
 
 
 def collate(rows: Sequence[Rendered], pad_id: int) -> Batch:
@@ -37,34 +35,10 @@ def collate_unpadded(rows: Sequence[Rendered]) -> Batch:
     return {"input_ids": torch.tensor([ids]), "position_ids": torch.tensor([positions]), "labels": torch.tensor([labels])}
 
 
-def loss_sum(model: PreTrainedModel, batch: Batch, at_once: int = 0) -> torch.Tensor:
-    """Summed cross-entropy over the learned tokens, a scalar in fp32. `model` is the causal model itself, adapter layers inside it. Logits are made
-    for `at_once` positions at a time, 0 for all."""
+def loss_sum(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Summed cross-entropy over the learned tokens, a scalar in fp32. `model` is the causal model itself, adapter layers inside it."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     hidden = model.model(**inputs, use_cache=False).last_hidden_state
     targets = batch["labels"][:, 1:]
     learned = targets != IGNORED
-    states, wanted = hidden[:, :-1][learned], targets[learned]
-    size = at_once or max(1, len(states))
-    pieces = zip(states.split(size), wanted.split(size), strict=True)
-    return torch.stack([torch.nn.functional.cross_entropy(model.lm_head(some).float(), right, reduction="sum") for some, right in pieces]).sum()
-
-
-def mean_loss(model: PreTrainedModel, rows: Sequence[Rendered], pad_id: int, micro_batch_size: int) -> float:
-    """Loss a learned token over `rows`, without gradients; leaves the model's mode as it was."""
-    was_training = model.training
-    model.eval()
-    total, count = 0.0, 0
-    with torch.no_grad():
-        for chunk in _by_length(rows, micro_batch_size):
-            batch = {name: tensor.to(model.device) for name, tensor in collate(chunk, pad_id).items()}
-            total += float(loss_sum(model, batch, LOGITS_AT_ONCE))
-            count += sum(row.learned() for row in chunk)
-    model.train(was_training)
-    return total / count
-
-
-def _by_length(rows: Sequence[Rendered], size: int) -> Iterator[list[Rendered]]:
-    ordered = sorted(rows, key=lambda row: -len(row.input_ids))
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
+    return torch.nn.functional.cross_entropy(model.lm_head(hidden[:, :-1][learned]).float(), targets[learned], reduction="sum")

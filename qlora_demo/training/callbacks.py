@@ -30,10 +30,10 @@ class Watch:
     step_tokens: Sequence[int]  # tokens of each step's rows, no padding counted
     checkpoints: Path
     stop_asked: Callable[[], str]  # "", "stop" or "interrupt"
-    held_out_loss: Callable[[], float] | None
     evaluate_at: frozenset[int]
     memory: Callable[[], int]
     first_step_done: Callable[[], None]
+    held_out_loss: Callable[[], float] | None = None
     samples: Callable[[int], None] | None = None  # answers the watched questions as the model is at a step
     losses: list[float] = field(default_factory=list)
     held_out: list[float] = field(default_factory=list)

@@ -12,7 +12,7 @@ from qlora_demo.data.rendering import Rendered, Renderer, load_tokenizer
 from qlora_demo.evaluation import likelihood
 from qlora_demo.evaluation.likelihood import mean, row_losses
 from qlora_demo.models.loading import Precision, load_base
-from qlora_demo.models.loss import mean_loss
+from qlora_demo.models.loss import collate, loss_sum
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_each_rows_loss_is_that_of_the_row_alone(tiny_folder: Path, rows: list[R
     monkeypatch.setattr(likelihood, "BATCH_TOKENS", 120)
     monkeypatch.setattr(likelihood, "HEAD_TOKENS", 7)
     assert row_losses(model, rows, 0) == pytest.approx(alone, rel=1e-5)
-    assert mean(alone, rows) == pytest.approx(mean_loss(model, rows, 0, 4), rel=1e-5)
+    assert mean(alone, rows) == pytest.approx(float(loss_sum(model, collate(rows, 0)).detach()) / sum(row.learned() for row in rows), rel=1e-5)
 
 
 def test_the_models_mode_is_left_as_it_was(tiny_folder: Path, rows: list[Rendered]) -> None:

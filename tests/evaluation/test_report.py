@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from runs import conversations
+from transformers import PreTrainedModel
 
 from qlora_demo.data.conversation import Passage
-from qlora_demo.data.rendering import Renderer, load_tokenizer
+from qlora_demo.data.rendering import Rendered, Renderer, load_tokenizer
 from qlora_demo.evaluation.diagnosis import Facts
 from qlora_demo.evaluation.report import Losses, Trial, build_report, held_out_losses
 from qlora_demo.evaluation.scores import Compared, Forgetting, Tally
 from qlora_demo.evaluation.verdict import SET_ASIDE
 from qlora_demo.models.loading import Precision, load_base
-from qlora_demo.models.loss import mean_loss
+from qlora_demo.models.loss import collate, loss_sum
 from qlora_demo.models.pair import Pair
 from qlora_demo.recipe import Recipe
 
@@ -67,7 +68,11 @@ def test_held_out_losses_are_the_means_of_both_and_count_who_is_ahead(tiny_folde
     found = held_out_losses(Pair(base, other), renderer, TRIAL)
     rendered = list(renderer.render_all(TRIAL.rows, 1024))
     pad = renderer.tokenizer.pad_token_id
-    assert (found.base, found.adapted) == pytest.approx((mean_loss(base, rendered, pad, 4), mean_loss(other, rendered, pad, 4)), rel=1e-5)
-    alone = [mean_loss(base, [row], pad, 1) > mean_loss(other, [row], pad, 1) for row in rendered]
+
+    def loss(model: PreTrainedModel, rows: list[Rendered]) -> float:
+        return float(loss_sum(model, collate(rows, pad)).detach()) / sum(row.learned() for row in rows)
+
+    assert (found.base, found.adapted) == pytest.approx((loss(base, rendered), loss(other, rendered)), rel=1e-5)
+    alone = [loss(base, [row]) > loss(other, [row]) for row in rendered]
     assert (found.tally.won, found.tally.won + found.tally.lost, found.rows) == (sum(alone), 8, 8)
     assert held_out_losses(Pair(base, base), renderer, replace(TRIAL, facts=replace(FACTS, recipe=Recipe(max_length=16)))) is None

@@ -116,7 +116,7 @@ def learn(folder: Path, place: Path, recipe: Recipe, watched: bool) -> Learned:
     written = Written()
     tokens = [1] * len(steps)
     events = EventWriter(place / "events.jsonl", 1)
-    watch = Watch(events, tokens, place, lambda: "", None, frozenset({2, 4}), lambda: 0, lambda: None)
+    watch = Watch(events, tokens, place, lambda: "", frozenset({2, 4}), lambda: 0, lambda: None)
     trainer = build_trainer(model, renderer.tokenizer, recipe, (rows, steps), Setting(precision, "cpu", place), [StepCallback(watch)])
     if watched:
         watch.samples = Watching(causal_model(model), renderer, choose(renderer, ROWS[:4], []), written, trainer.decoder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, Qwe
 from qlora_demo.models.fused_decoder import FusedDecoder, supports
 from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base
 from qlora_demo.models.loss import loss_sum
-from qlora_demo.recipe import Recipe
+from qlora_demo.recipe import METHODS, Recipe
 from qlora_demo.training.trainer import add_adapter
 
 SIZES = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 320}
@@ -112,6 +113,34 @@ def test_long_rows_whose_attention_is_made_again() -> None:
     loss, expected = by_autograd(model, rows, learned_in(rows))
     assert float(FusedDecoder(model).accumulate(rows, learned_in(rows))) == pytest.approx(loss, abs=1e-5)
     assert_close(gradients(model), expected, 1e-4)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("family", CONFIGS)
+def test_each_rows_loss_without_a_way_back(family: str, recompute: bool) -> None:
+    model, rows = with_adapter(made(family)), batch((300, 31, 12))
+    alone = [float(loss_sum(model, {name: tensor[i : i + 1] for name, tensor in rows.items()}).detach()) for i in range(3)]
+    decoder = FusedDecoder(model, recompute)
+    assert decoder.row_losses(rows).tolist() == pytest.approx(alone, rel=1e-5)
+    assert not gradients(model)
+    loss = float(decoder.accumulate(rows, learned_in(rows)))  # what a test used is free again
+    assert loss == pytest.approx(sum(alone) / learned_in(rows), abs=1e-5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what is mapped is asked of Linux")
+@pytest.mark.parametrize("method", METHODS)
+def test_the_models_file_is_not_in_memory_beside_what_learns(tiny_folder: Path, method: str) -> None:
+    """One weight left where the file is mapped would keep all of the file there."""
+
+    def mapped() -> bool:
+        return str(tiny_folder) in Path("/proc/self/maps").read_text()
+
+    model = load_base(tiny_folder, method, Precision(torch.bfloat16, "", ""), "cpu")
+    assert mapped()
+    causal = model if method == "full" else with_adapter(model)
+    decoder = FusedDecoder(causal)
+    assert not mapped()
+    assert decoder.dtype == torch.bfloat16
 
 
 def test_the_models_own_forward_pass_is_unchanged_and_follows_what_is_learned() -> None:

@@ -10,9 +10,10 @@ import torch
 from runs import conversations
 
 from qlora_demo.data.rendering import Renderer, load_tokenizer
+from qlora_demo.evaluation.likelihood import row_losses
 from qlora_demo.models import loading
 from qlora_demo.models.loading import Precision, attention_of, chat_precision, keep_packing_layout, linear_layer_names, load_base, training_precision
-from qlora_demo.models.loss import collate, loss_sum, mean_loss
+from qlora_demo.models.loss import collate, loss_sum
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.trainer import add_adapter
 
@@ -33,7 +34,7 @@ def first_adapter_gradient(folder: Path, keep: bool, evaluate_first: bool) -> to
     tokenizer = load_tokenizer(folder)
     rows = [r for c in conversations(4) for r in Renderer(tokenizer, {}).render(c, 256)]
     if evaluate_first:
-        mean_loss(model.get_base_model(), rows, tokenizer.pad_token_id, 4)
+        row_losses(model.get_base_model(), rows, tokenizer.pad_token_id)
     model.train()
     loss_sum(model.get_base_model(), collate(rows, tokenizer.pad_token_id)).backward()
     return next(p.grad for name, p in model.named_parameters() if "lora_A" in name).clone()

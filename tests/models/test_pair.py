@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.models.loading import Precision, load_base
-from qlora_demo.models.loss import mean_loss
+from qlora_demo.models.loss import collate, loss_sum
 from qlora_demo.models.pair import BASE, Pair, Sampling, answer_in_turns, answer_rows, pad_left
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.trainer import add_adapter
@@ -133,6 +133,10 @@ def test_both_sides_of_a_pair_are_measured_as_each_model_alone(tiny_folder: Path
     else:
         model = adapted(tiny_folder, "lora", torch.float32)
         pair = Pair(model, model, "default")
-    losses = pair.both(lambda model: mean_loss(model, rows, pad, 4))
-    assert losses[0] == pytest.approx(mean_loss(base, rows, pad, 4))
+
+    def loss(model: PreTrainedModel) -> float:
+        return float(loss_sum(model, collate(rows, pad)).detach())
+
+    losses = pair.both(loss)
+    assert losses[0] == pytest.approx(loss(base))
     assert losses[1] != losses[0]

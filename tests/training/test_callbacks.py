@@ -41,7 +41,7 @@ class Training:
 
     def __init__(self, folder: Path, clock: Clock, model: torch.nn.Module, fp16: bool = False, **watch: Any):
         self.events, self.clock, self.model = folder / "events.jsonl", clock, model
-        options = {"stop_asked": lambda: "", "held_out_loss": None, "evaluate_at": frozenset(), "memory": lambda: 1, **watch}
+        options = {"stop_asked": lambda: "", "evaluate_at": frozenset(), "memory": lambda: 1, **watch}
         self.watch = Watch(EventWriter(self.events, 1), [100] * STEPS, folder, first_step_done=lambda: None, **options)
         self.callback = StepCallback(self.watch)
         self.args = SimpleNamespace(fp16=fp16)
