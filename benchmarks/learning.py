@@ -28,7 +28,7 @@ WORDS = ("lamp", "light", "sea", "night", "storm", "boat", "harbour", "quiet", "
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn and how. `precision` is "bf16" or "fp16" on a card; on a processor "own", what that processor is fast at, or "fp32".
+    """What to learn and how. `precision` is "bf16", "fp16" or "autocast" on a card; on a processor "own", what that processor is fast at, or "fp32".
 
     Without `data` it is `rows` made rows of `words` words. With `tested` its rows are scored once on the way, as a real run's rows set aside
     are: memory is to be measured with that, speed without.
@@ -72,13 +72,12 @@ class Learned:
 
 
 def precision_of(task: Task) -> Precision:
-    """As `training_precision` would give on a card that computes in it."""
+    """As `training_precision` would give on a card that computes in it. "autocast" is bf16 as the paged optimizer needs it."""
     if task.precision == "fp32":
         return Precision(torch.float32, "", "asked for")
-    if task.device == "cpu":
-        return training_precision("cpu", task.method)
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[task.precision]
-    return Precision(torch.float32 if task.method == "full" else dtype, task.precision, "asked for")
+    if task.precision != "fp16":
+        return training_precision(task.device, task.method, paged=task.precision == "autocast")
+    return Precision(torch.float32 if task.method == "full" else torch.float16, "fp16", "asked for")
 
 
 def made_rows(count: int, words: int) -> list[Conversation]:
@@ -126,6 +125,7 @@ def learn(task: Task, place: Path) -> Learned:
     trainer.remove_callback(PrinterCallback)
     watch.held_out_loss = lambda: mean(row_losses(causal_model(model), rows, renderer.tokenizer.pad_token_id, trainer.decoder()), rows)
     trainer.train()
+    computing = Computing(task.device, 2 if precision.dtype == torch.bfloat16 else 4)
     ends = [event["time"] for event in read_events(place / "events.jsonl")[0] if event["type"] == "step"]
     return Learned(
         model=model,
@@ -136,5 +136,5 @@ def learn(task: Task, place: Path) -> Learned:
         page_speed=watch.tokens / watch.learning_seconds,
         trained_share=sum(row.learned() for row in rows) / sum(lengths),
         peak=torch.cuda.max_memory_reserved() if task.device == "cuda" else peak_memory(),
-        predicted=training_memory(task.shape, recipe, max(lengths), Computing(task.device, precision.dtype.itemsize), task.checkpointing).total(),
+        predicted=training_memory(task.shape, recipe, max(lengths), computing, task.checkpointing).total(),
     )

@@ -1,7 +1,7 @@
 """Memory of a run before it starts, and how it is made to fit: arithmetic on the model's dimensions, no model needed.
 
-On a processor the arithmetic follows models/fused_decoder.py number by number; benchmarks/memory_prediction.py holds it against what processes really
-take. On a card it follows transformers' layers under autograd (after Korthikanti et al. 2022) and has been held against nothing yet.
+The arithmetic follows models/fused_decoder.py number by number; benchmarks/memory_prediction.py holds it against what processes really take. For
+other families, and on cards that train in fp16, it follows transformers' layers under autograd (after Korthikanti et al. 2022).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CARD_OVERHEAD = 900_000_000
 CARD_SAFETY = 1.25
 LEARNED_SHARE = 0.75
 """Of a row's tokens those that carry loss, as the answer is mostly the longer part."""
-TOKENS_AT_ONCE, LOGIT_ROWS, KEPT_ATTENTION = 2048, 128, 256
+TOKENS_AT_ONCE, LOGIT_ROWS, CARD_LOGIT_ROWS, KEPT_ATTENTION = 2048, 128, 2048, 256
 """As training/trainer.py and models/fused_decoder.py have them; a test holds them equal."""
 OPTIMIZED_NUMBERS = 8_000_000
 """As training/optimizer.py has it."""
@@ -49,7 +49,7 @@ SAFE_SHARE = 0.92
 
 @dataclass(frozen=True)
 class Computing:
-    """What a run computes with: `device` is "cpu" or "cuda", `number` the bytes of one number, 2 or 4."""
+    """What a run computes with: `device` is "cpu" or "cuda"; `number` the bytes of what learns, 2 where all is bf16, 4 in 32 bits or with fp16."""
 
     device: str = "cpu"
     number: int = 2
@@ -62,7 +62,7 @@ class Computing:
 @dataclass(frozen=True)
 class Memory:
     """Bytes of one training run by purpose. `adapter` is 0 where the whole model learns; `activations` is all that is held for a moment, at the
-    highest: inner values kept for the way back, 32-bit copies in the optimizer's step, or a test."""
+    highest: inner values kept for the way back, 32-bit copies in the optimizer's step, a test, or the model's file."""
 
     weights: int
     adapter: int
@@ -97,26 +97,28 @@ def training_memory(
 ) -> Memory:
     """`longest` is the longest row in tokens, before it is cut to the recipe's `max_length`.
 
-    On a processor in 16 bits, what learns has 32-bit masters and two moments in the optimizer; in 32 bits only the moments.
+    In bf16, what learns has 32-bit masters and two moments in the optimizer; in 32 bits only the moments.
     """
-    length = min(longest, recipe.max_length)
-    if computing.device == "cuda":
-        return _card_memory(dimensions, recipe, length, checkpointing, paged)
+    length, card = min(longest, recipe.max_length), computing.device == "cuda"
+    if card and (computing.number == 4 or paged):
+        return _autocast_memory(dimensions, recipe, length, checkpointing, paged)
     d, number, full = dimensions, computing.number, recipe.method == "full"
     adapter = 0 if full else d.adapter_parameters(recipe.rank)
     learning = d.parameters() if full else adapter
     head = number * d.vocabulary * d.hidden
-    step = _Step(d, 0 if full else recipe.rank, number, rows_at_once(recipe, length), length)
+    rows = min(recipe.micro_batch_size, recipe.batch_size) if card else rows_at_once(recipe, length)
+    step = _Step(d, 0 if full else recipe.rank, number, rows, length, card)
     kept, moment = step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing)
     at_once = max(OPTIMIZED_NUMBERS, d.vocabulary * d.hidden) if full else adapter
     optimizing = 4 * min(at_once, learning) if number == 2 else 2 * head  # 32-bit copies of some gradients
+    reading = 0 if card else 2 * d.parameters()  # the model's file is mapped until every weight has memory of its own
     return Memory(
         weights=_weights(d, recipe.method, number),
         adapter=number * (adapter + (0 if full else _stacked(d, recipe.rank))),
         gradients=number * learning,
         optimizer=(12 if number == 2 else 8) * learning,
-        activations=max(kept + max(moment + (head if full else 0), optimizing), _testing(d, length, number)),
-        overhead=LIBRARIES + WORKSPACE,
+        activations=max(kept + max(moment + (head if full else 0), optimizing), _testing(d, length, number), reading),
+        overhead=CARD_OVERHEAD if card else LIBRARIES + WORKSPACE,
     )
 
 
@@ -147,22 +149,24 @@ class _Step:
     number: int
     rows: int
     length: int
+    card: bool = False
 
     def by_hand(self, checkpointing: bool) -> tuple[int, int]:
         """(what has its place from the first step on, what is needed beside it for a moment): in the loss, or where a layer goes back."""
         d, tokens = self.d, self.rows * self.length
         layers = d.layers * self.number * d.hidden + self._layer() if checkpointing else d.layers * self._layer()
-        kept = layers + 3 * self.number * d.heads * self.length
+        kept = layers + (0 if self.card else 3 * self.number * d.heads * self.length)
         chosen = LEARNED_SHARE * 2 * self.number * d.hidden
-        in_loss = tokens * (self.number * d.hidden + chosen) + 3 * self.number * d.vocabulary * min(LOGIT_ROWS, tokens)
+        logits = 3 * self.number * d.vocabulary * min(CARD_LOGIT_ROWS if self.card else LOGIT_ROWS, tokens)
+        in_loss = tokens * (self.number * d.hidden + chosen) + logits
         return tokens * kept, int(max(in_loss, tokens * self._back()))
 
     def _layer(self) -> int:
         """A token's, kept by one layer: its input and middle, their norms, what is small of the adapters, grouped q, k and v, attention weights of
-        short rows, the joined heads, gate and up; raw q and k where they are normed."""
+        short rows (of a card's kernel its own result), the joined heads, gate and up; raw q and k where they are normed."""
         d = self.d
         q, kv = d.heads * d.head_dim, d.kv_heads * d.head_dim
-        attention = d.heads * self.length if self.length <= KEPT_ATTENTION else 0
+        attention = q + 2 * d.heads if self.card else d.heads * self.length if self.length <= KEPT_ATTENTION else 0
         raw, norms = (q + 2 * kv, d.heads + d.kv_heads) if d.qk_norm else (0, 0)
         numbers = 2 * d.hidden + 2 * q + 2 * kv + raw + attention + 2 * d.intermediate + 7 * self.rank
         return self.number * numbers + 4 * (2 + norms)
@@ -197,8 +201,8 @@ def _autograd_logits(d: Dimensions) -> int:
     return d.vocabulary * (2 + 4 + 4 + 4 + 2)
 
 
-def _card_memory(d: Dimensions, recipe: Recipe, length: int, checkpointing: bool, paged: bool) -> Memory:
-    """What learns has 32 bits; the rest 16, in full training as copies beside it."""
+def _autocast_memory(d: Dimensions, recipe: Recipe, length: int, checkpointing: bool, paged: bool) -> Memory:
+    """On a card where what learns has 32 bits; the rest 16, in full training as copies beside it."""
     full = recipe.method == "full"
     adapter = 0 if full else d.adapter_parameters(recipe.rank)
     learning = d.parameters() if full else adapter

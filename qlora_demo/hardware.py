@@ -22,12 +22,14 @@ PROBE = (
     "print(json.dumps({'cuda': ok, 'capability': torch.cuda.get_device_capability()[0] if ok else 0}))\n"
 )
 PROBE_SECONDS = 120
+AMPERE = 8
+"""The first cards that compute in bf16; earlier ones train in fp16, with what learns in 32 bits."""
 
 
 @dataclass(frozen=True)
 class Machine:
     """`device` is "cpu" or "cuda"; `memory_bytes` is the card's or the machine's; `fast_4_bit` says whether QLoRA costs no time here, `fast_16_bit`
-    whether training computes in 16 bits; `note` is for people."""
+    whether training is in bf16 throughout; `note` is for people."""
 
     device: str
     name: str
@@ -55,7 +57,7 @@ def detect(settings: Settings) -> Machine:
     if gpu:
         probe = _torch_probe(settings.home_dir() / "hardware.json", gpu)
         if probe["cuda"]:
-            return Machine("cuda", gpu, os.cpu_count() or 1, _gpu_memory()[0], True)
+            return Machine("cuda", gpu, os.cpu_count() or 1, _gpu_memory()[0], True, fast_16_bit=int(probe["capability"]) >= AMPERE)
         note = f"This machine has a {gpu}, but the installed torch cannot use it (its driver may be too old). Training runs on the processor."
     flags = processor_flags()
     fast_16_bit = bool(flags & {"avx512_bf16", "amx_bf16"})

@@ -10,7 +10,7 @@ from qlora_demo import estimate
 from qlora_demo.catalogue import BUNDLED_ID, find_model
 from qlora_demo.estimate import Computing, Past, Work, fit_to, memory_correction, time_correction, training_memory
 from qlora_demo.evaluation import likelihood
-from qlora_demo.models import fused_decoder
+from qlora_demo.models import fused_attention, fused_decoder
 from qlora_demo.recipe import METHODS, Recipe
 from qlora_demo.training import optimizer, trainer
 
@@ -55,7 +55,8 @@ def test_what_lies_beyond_the_longest_row_that_is_read_needs_nothing() -> None:
 
 def test_the_engines_own_limits_are_meant() -> None:
     assert estimate.TOKENS_AT_ONCE == trainer.TOKENS_AT_ONCE
-    assert (estimate.LOGIT_ROWS, estimate.KEPT_ATTENTION) == (fused_decoder.LOGIT_ROWS, fused_decoder.KEPT_ATTENTION)
+    assert (estimate.LOGIT_ROWS, estimate.CARD_LOGIT_ROWS) == (fused_decoder.LOGIT_ROWS, fused_decoder.CARD_LOGIT_ROWS)
+    assert estimate.KEPT_ATTENTION == fused_attention.KEPT_ATTENTION
     assert estimate.OPTIMIZED_NUMBERS == optimizer.AT_ONCE
     assert (estimate.TESTED_TOKENS, estimate.TESTED_LOGITS) == (likelihood.BATCH_TOKENS, likelihood.HEAD_TOKENS)
 

@@ -152,6 +152,8 @@ def _prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str]) ->
         raise NothingToLearn(max(len(whole.input_ids) for some in batches(learn) for parts in renderer.whole(some) for whole in parts))
     lengths = [len(row.input_ids) for row in rows]
     fit = _fit(run, recipe, max(lengths), device, precision)
+    if fit.paged:
+        precision = training_precision(device, recipe.method, paged=True)
     for remark in (f"Training in {precision.reason}.", *_planned(recipe, fit), *fit.changed):
         events.write("note", text=remark)
     recipe = replace(recipe, micro_batch_size=fit.micro_batch_size)
@@ -189,7 +191,7 @@ def _planned(recipe: Recipe, fit: Fit) -> list[str]:
 
 
 def _computing(device: str, precision: Precision) -> Computing:
-    return Computing(device, precision.dtype.itemsize)
+    return Computing(device, 2 if precision.dtype == torch.bfloat16 else 4)
 
 
 def _free_memory(device: str) -> int:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from qlora_demo.models.fused_decoder import FusedDecoder, Layer, rotate
+from qlora_demo.models.fused_attention import rotate
+from qlora_demo.models.fused_decoder import FusedDecoder, Layer
 from qlora_demo.models.fused_linear import FrozenBase, Learning, Tensor
 
 
@@ -48,12 +49,13 @@ def greedy(
 ) -> list[list[int]]:
     """The tokens of each row's answer, at most `longest`, without the one that ends it. Without `adapter` it is the base that answers."""
     decoder.refresh()
-    lengths = torch.tensor([len(prompt) for prompt in prompts])
+    device = decoder.device
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     width = int(lengths.max())
     caches = [_empty_cache(decoder, len(prompts), width + longest) for _ in decoder.layers]
-    ids = torch.tensor([[*prompt, *[0] * (width - len(prompt))] for prompt in prompts])
-    hidden = _read(decoder, ids, torch.arange(width).expand(len(prompts), -1), caches, adapter)
-    last = hidden[torch.arange(len(prompts)), lengths - 1]
+    ids = torch.tensor([[*prompt, *[0] * (width - len(prompt))] for prompt in prompts], device=device)
+    hidden = _read(decoder, ids, torch.arange(width, device=device).expand(len(prompts), -1), caches, adapter)
+    last = hidden[torch.arange(len(prompts), device=device), lengths - 1]
     answers: list[list[int]] = [[] for _ in prompts]
     open_rows = set(range(len(prompts)))
     for step in range(longest):
@@ -71,13 +73,13 @@ def greedy(
 
 def _empty_cache(decoder: FusedDecoder, rows: int, longest: int) -> Cache:
     shape = (rows, decoder.kv_heads, longest, decoder.head_dim)
-    return Cache(torch.zeros(shape, dtype=decoder.dtype), torch.zeros(shape, dtype=decoder.dtype))
+    return Cache(*(torch.zeros(shape, dtype=decoder.dtype, device=decoder.device) for _ in range(2)))
 
 
 def _read(decoder: FusedDecoder, ids: Tensor, positions: Tensor, caches: Sequence[Cache], adapter: bool) -> Tensor:
     """(rows, new, hidden size) after all layers, with the new keys and values put into the caches. Rows shorter than the first reading leave rubbish
     beyond their end, which is overwritten before any token may look at it."""
-    place = torch.arange(caches[0].keys.shape[2])
+    place = torch.arange(caches[0].keys.shape[2], device=decoder.device)
     cos, sin = decoder.angles(positions)
     reading = Reading(positions, (place > positions[..., None])[:, None], cos[:, :, None], sin[:, :, None], adapter)
     hidden = decoder.embedded(ids)
@@ -103,7 +105,7 @@ def _attend(layer: Layer, x: Tensor, reading: Reading, cache: Cache, decoder: Fu
     turned_q, turned_k = torch.empty_like(q), torch.empty_like(k)
     rotate(q, reading.cos, reading.sin, turned_q)
     rotate(k, reading.cos, reading.sin, turned_k)
-    row = torch.arange(rows)[:, None]
+    row = torch.arange(rows, device=x.device)[:, None]
     cache.keys[row, :, reading.positions] = turned_k
     cache.values[row, :, reading.positions] = v
     grouped = turned_q.view(rows, new, decoder.kv_heads, -1, decoder.head_dim).permute(0, 2, 3, 1, 4).flatten(2, 3)

@@ -1,14 +1,12 @@
-"""A Llama-like decoder's loss and gradients on a processor, forward and back written by hand: a quarter of the time of autograd through its modules.
+"""A Llama-like decoder's loss and gradients, forward and back written by hand: a fraction of the calls of autograd through its modules.
 
-One dtype throughout; grouped products (`fused_linear`); logits for learned positions only, a piece at a time; attention as plain batched products,
-which on a processor are several times as fast as the fused kernel for rows of a few hundred tokens. Rows are padded on the right, so a causal mask is
-all that attention needs. tests/models/test_fused_decoder.py holds loss and gradients equal to transformers' and autograd's own.
+One dtype throughout; grouped products (`fused_linear`); attention by `fused_attention`; logits for learned positions only, a piece at a time. Rows
+are padded on the right. tests/models/test_fused_decoder.py holds loss and gradients equal to transformers' and autograd's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,176 +14,27 @@ from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel
 
 from qlora_demo.data.rendering import IGNORED
+from qlora_demo.models.fused_attention import Attention, Shape
 from qlora_demo.models.fused_linear import Tensor, add_gradient, fuse, leave_the_file
+from qlora_demo.models.fused_norm import Norm
 from qlora_demo.models.workspace import Workspace
 
 FAMILIES = ("llama", "qwen2", "qwen3")
-LOGIT_ROWS = 128
-"""Positions whose logits are in memory together: with 49,152 words in 16 bits, 12 MB, about what the processor's cache holds."""
-KEPT_ATTENTION = 256
-"""Longest row whose attention weights are kept for the way back: their size grows with its square, and making them again is cheap."""
+LOGIT_ROWS, CARD_LOGIT_ROWS = 128, 2048
+"""Positions whose logits are in memory together, on a processor and on a card: with 49,152 words in 16 bits, 12 MB, about what the processor's cache
+holds, and 200 MB, enough to keep a card busy."""
 
 
 def supports(model: PreTrainedModel) -> bool:
-    """Whether this model, with its adapter in it, is one that these gradients are written for."""
+    """Whether this model, with its adapter in it, is one that these gradients are written for: on a card in bf16 alone, as fp16 needs its scaling."""
     config = model.config
-    if config.model_type not in FAMILIES or config.hidden_act != "silu" or model.device.type != "cpu":
+    if config.model_type not in FAMILIES or config.hidden_act != "silu":
+        return False
+    if model.device.type != "cpu" and model.dtype != torch.bfloat16:
         return False
     windows = config.model_type != "llama" and config.use_sliding_window
     dropout = any(p.p for m in model.modules() if isinstance(m, LoraLayer) for p in m.lora_dropout.values() if isinstance(p, torch.nn.Dropout))
     return not windows and not dropout
-
-
-class Norm:
-    """RMSNorm (Zhang and Sennrich 2019) over the last dimension."""
-
-    def __init__(self, module: torch.nn.Module):
-        self._weight, self._eps = module.weight, module.variance_epsilon
-        leave_the_file(self._weight)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The normed input, and 1 / its root mean square in fp32 for `again` and `backward`."""
-        inverse = x.float().square().mean(-1, keepdim=True).add_(self._eps).rsqrt_()
-        return self.again(x, inverse), inverse
-
-    def again(self, x: Tensor, inverse: Tensor) -> Tensor:
-        return _scaled(x, inverse).to(x.dtype).mul_(self._weight.data)
-
-    def backward(self, dy: Tensor, x: Tensor, inverse: Tensor) -> Tensor:
-        hat = _scaled(x, inverse)
-        if self._weight.requires_grad:
-            add_gradient(self._weight, (dy * hat).flatten(0, -2).sum(0).to(x.dtype))
-        d_hat = (dy * self._weight.data).float()
-        share = (d_hat * hat).mean(-1, keepdim=True)
-        return d_hat.addcmul_(hat, share, value=-1).mul_(inverse).to(x.dtype)
-
-
-def _scaled(x: Tensor, inverse: Tensor) -> Tensor:
-    return x.float().mul_(inverse) if x.dtype != torch.float32 else x * inverse
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What all layers share for one batch. `cos` and `sin` are (1, length, 1, head_dim / 2); `mask` is (1, group * length, length), true where a
-    position may not look. What is kept for the way back is in `space`."""
-
-    rows: int
-    length: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    cos: Tensor
-    sin: Tensor
-    mask: Tensor
-    space: Workspace
-
-    def group(self) -> int:
-        """Query heads that share a key head."""
-        return self.heads // self.kv_heads
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor) -> None:
-    """Rotary position embedding (Su et al. 2021) of (..., head_dim) into `out`. With -sin it is its own way back."""
-    first, second = x.chunk(2, dim=-1)
-    out_first, out_second = out.chunk(2, dim=-1)
-    torch.mul(first, cos, out=out_first).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=out_second).addcmul_(first, sin)
-
-
-class Attention:
-    """Grouped-query attention. Heads that share a key are laid one after the other, so that each key head is one batched product."""
-
-    def __init__(self, module: torch.nn.Module, scratch: Tensor, head_norms: bool):
-        self.qkv = fuse([module.q_proj, module.k_proj, module.v_proj], scratch)
-        self.out = fuse([module.o_proj], scratch)
-        self._norms = (Norm(module.q_norm), Norm(module.k_norm)) if head_norms else ()
-        self.scale = module.scaling
-
-    def forward(self, x: Tensor, shape: Shape) -> tuple[Tensor, tuple[Any, ...]]:
-        """(tokens, hidden) in and out, and what `backward` needs."""
-        take = shape.space.take
-        projected, low = self.qkv.forward(x, take if self._norms else None, take)
-        q, k, v = self._parts(projected, shape)
-        raw = (q, k)
-        inverses: tuple[Tensor, ...] = ()
-        if self._norms:
-            (q, of_q), (k, of_k) = self._norms[0].forward(q), self._norms[1].forward(k)
-            inverses = (of_q, of_k)
-        rotated_q, rotated_k = _grouped(q, k, shape, shape.sin)
-        values = _by_head(v, shape)
-        mark = shape.space.mark()
-        weights: Tensor | None = self._weights(rotated_q, rotated_k, shape)
-        mixed = torch.bmm(weights, values)
-        if shape.length > KEPT_ATTENTION:
-            weights = None
-            shape.space.rewind(mark)
-        joined = _by_token(mixed, shape)
-        y, low_out = self.out.forward(joined, take, take)
-        return y, (low, raw if self._norms else (), inverses, rotated_q, rotated_k, values, weights, joined, low_out)
-
-    def normed(self, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        """Where the family norms its heads."""
-        return (self._norms[0].forward(q)[0], self._norms[1].forward(k)[0]) if self._norms else (q, k)
-
-    def _weights(self, q: Tensor, k: Tensor, shape: Shape) -> Tensor:
-        scores = shape.space.take(len(q), q.shape[1], shape.length)
-        torch.baddbmm(scores, q, k.transpose(1, 2), beta=0, alpha=self.scale, out=scores).masked_fill_(shape.mask, float("-inf"))
-        return torch.softmax(scores, dim=-1, out=scores)
-
-    def backward(self, dy: Tensor, x: Tensor, kept: tuple[Any, ...], shape: Shape) -> Tensor:
-        """The gradient of the input."""
-        low, raw, inverses, q, k, v, weights, joined, low_out = kept
-        d_joined = self.out.backward(dy, joined, low_out)
-        d_mixed = d_joined.view(shape.rows, shape.length, shape.kv_heads, shape.group(), shape.head_dim).permute(0, 2, 3, 1, 4).reshape(q.shape)
-        if weights is None:
-            weights = self._weights(q, k, shape)
-        d_v = torch.bmm(weights.transpose(1, 2), d_mixed)
-        d_weights = torch.bmm(d_mixed, v.transpose(1, 2), out=shape.space.take(*weights.shape))
-        d_scores = torch.ops.aten._softmax_backward_data.out(d_weights, weights, -1, weights.dtype, grad_input=d_weights)
-        nothing = q.new_empty(())
-        d_q = torch.baddbmm(nothing, d_scores, k, beta=0, alpha=self.scale)
-        d_k = torch.baddbmm(nothing, d_scores.transpose(1, 2), q, beta=0, alpha=self.scale)
-        d_projected = q.new_empty(shape.rows * shape.length, (shape.heads + 2 * shape.kv_heads) * shape.head_dim)
-        to_q, to_k, to_v = self._parts(d_projected, shape)
-        _ungrouped(d_q, d_k, shape, to_q, to_k)
-        to_v.copy_(d_v.view(shape.rows, shape.kv_heads, shape.length, shape.head_dim).permute(0, 2, 1, 3))
-        if self._norms:
-            to_q.copy_(self._norms[0].backward(to_q, raw[0], inverses[0]))
-            to_k.copy_(self._norms[1].backward(to_k, raw[1], inverses[1]))
-        return self.qkv.backward(d_projected, x, low)
-
-    def _parts(self, projected: Tensor, shape: Shape) -> tuple[Tensor, ...]:
-        """Views of q, k and v, each (rows, length, its heads, head_dim)."""
-        heads = projected.view(shape.rows, shape.length, -1, shape.head_dim)
-        return heads.split([shape.heads, shape.kv_heads, shape.kv_heads], dim=2)
-
-
-def _grouped(q: Tensor, k: Tensor, shape: Shape, sin: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotated, q as (rows * kv_heads, group * length, head_dim) and k as (rows * kv_heads, length, head_dim)."""
-    grouped_q = shape.space.take(shape.rows, shape.kv_heads, shape.group(), shape.length, shape.head_dim)
-    grouped_k = shape.space.take(shape.rows, shape.kv_heads, shape.length, shape.head_dim)
-    rotate(q, shape.cos, sin, grouped_q.flatten(1, 2).transpose(1, 2))
-    rotate(k, shape.cos, sin, grouped_k.transpose(1, 2))
-    return grouped_q.view(-1, shape.group() * shape.length, shape.head_dim), grouped_k.view(-1, shape.length, shape.head_dim)
-
-
-def _ungrouped(d_q: Tensor, d_k: Tensor, shape: Shape, to_q: Tensor, to_k: Tensor) -> None:
-    """The way back of `_grouped`, into (rows, length, heads, head_dim)."""
-    rotate(d_q.view(shape.rows, shape.heads, shape.length, shape.head_dim).transpose(1, 2), shape.cos, -shape.sin, to_q)
-    rotate(d_k.view(shape.rows, shape.kv_heads, shape.length, shape.head_dim).transpose(1, 2), shape.cos, -shape.sin, to_k)
-
-
-def _by_head(v: Tensor, shape: Shape) -> Tensor:
-    """(rows, length, kv_heads, head_dim) to (rows * kv_heads, length, head_dim)."""
-    heads = shape.space.take(shape.rows, shape.kv_heads, shape.length, shape.head_dim)
-    return heads.copy_(v.transpose(1, 2)).view(-1, shape.length, shape.head_dim)
-
-
-def _by_token(mixed: Tensor, shape: Shape) -> Tensor:
-    """(rows * kv_heads, group * length, head_dim) to (tokens, heads * head_dim)."""
-    joined = shape.space.take(shape.rows, shape.length, shape.heads, shape.head_dim)
-    joined.copy_(mixed.view(shape.rows, shape.heads, shape.length, shape.head_dim).transpose(1, 2))
-    return joined.view(shape.rows * shape.length, -1)
 
 
 class GatedMlp:
@@ -221,8 +70,8 @@ class Layer:
     With `recompute` that is only its input: less memory, and the forward pass once more.
     """
 
-    def __init__(self, module: torch.nn.Module, scratch: Tensor, head_norms: bool, recompute: bool):
-        self.attention = Attention(module.self_attn, scratch, head_norms)
+    def __init__(self, module: torch.nn.Module, scratch: Tensor, recompute: bool, attention: Attention):
+        self.attention = attention
         self.mlp = GatedMlp(module.mlp, scratch)
         self.before_attention, self.before_mlp = Norm(module.input_layernorm), Norm(module.post_attention_layernorm)
         self._recompute = recompute
@@ -276,17 +125,20 @@ def _next_tokens(labels: Tensor) -> Tensor:
 class FusedDecoder:
     """`model` is the causal model with its adapter in it, or one that learns whole; `supports` must be true of it.
 
-    The weights of grouped layers become views of shared matrices; everything else about the model stays as it is.
+    The weights of grouped layers become views of shared matrices; everything else about the model stays as it is. `kernel` says whether attention is
+    torch's fused kernel; not said, it is on a card.
     """
 
-    def __init__(self, model: PreTrainedModel, recompute: bool = False):
+    def __init__(self, model: PreTrainedModel, recompute: bool = False, kernel: bool | None = None):
         inner, config = model.model, model.config
         head_dim = inner.layers[0].self_attn.head_dim
         widest = max(config.intermediate_size * 2, (config.num_attention_heads + 2 * config.num_key_value_heads) * head_dim)
         packed = isinstance(inner.layers[0].mlp.up_proj, LoraLayer)
-        scratch = torch.empty(widest * config.hidden_size if packed else 0, dtype=model.dtype)
+        scratch = torch.empty(widest * config.hidden_size if packed else 0, dtype=model.dtype, device=model.device)
+        self._kernel = model.device.type == "cuda" if kernel is None else kernel
+        self._logit_rows = CARD_LOGIT_ROWS if model.device.type == "cuda" else LOGIT_ROWS
         head_norms = config.model_type == "qwen3"
-        self.layers = [Layer(module, scratch, head_norms, recompute) for module in inner.layers]
+        self.layers = [Layer(m, scratch, recompute, Attention(m.self_attn, scratch, head_norms, self._kernel)) for m in inner.layers]
         self.heads, self.kv_heads, self.head_dim = config.num_attention_heads, config.num_key_value_heads, head_dim
         self._norm = Norm(inner.norm)
         self._embedding, self._head = inner.embed_tokens.weight, model.lm_head.weight
@@ -298,6 +150,10 @@ class FusedDecoder:
     @property
     def dtype(self) -> torch.dtype:
         return self._head.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self._head.device
 
     def refresh(self) -> None:
         """After weights have changed."""
@@ -347,15 +203,15 @@ class FusedDecoder:
             hidden = layer.through(hidden, shape)
         shifted = _next_tokens(batch["labels"])
         where = (shifted != IGNORED).nonzero()[:, 0]
-        losses = torch.zeros(len(ids))
-        for some in where.split(LOGIT_ROWS // 2):  # 32 bits a logit: as much memory as twice as many in training
+        losses = torch.zeros(len(ids), device=self.device)
+        for some in where.split(self._logit_rows // 2):  # 32 bits a logit: as much memory as twice as many in training
             found = torch.nn.functional.cross_entropy(self.logits(hidden[some]).float(), shifted[some], reduction="none")
             losses.index_add_(0, some // shape.length, found)
         return losses
 
     def _shape(self, rows: int, length: int) -> Shape:
-        cos, sin = self.angles(torch.arange(length)[None])
-        mask = torch.ones(length, length, dtype=torch.bool).triu_(1).repeat(self.heads // self.kv_heads, 1)[None]
+        cos, sin = self.angles(torch.arange(length, device=self.device)[None])
+        mask = None if self._kernel else torch.ones(length, length, dtype=torch.bool).triu_(1).repeat(self.heads // self.kv_heads, 1)[None]
         self._space.rewind()
         return Shape(rows, length, self.heads, self.kv_heads, self.head_dim, cos[:, :, None], sin[:, :, None], mask, self._space)
 
@@ -366,12 +222,12 @@ class FusedDecoder:
         chosen = hidden[where]
         normed, inverse = self._norm.forward(chosen)
         d_normed = torch.empty_like(normed)
-        total = torch.zeros(())
-        for start in range(0, len(where), LOGIT_ROWS):
-            piece = slice(start, start + LOGIT_ROWS)
+        total = torch.zeros((), device=self.device)
+        for start in range(0, len(where), self._logit_rows):
+            piece = slice(start, start + self._logit_rows)
             logits = torch.nn.functional.linear(normed[piece], self._head.data)
             error = torch.softmax(logits, dim=-1)
-            targets = torch.arange(len(logits)) * logits.shape[1] + shifted[where[piece]]
+            targets = torch.arange(len(logits), device=self.device) * logits.shape[1] + shifted[where[piece]]
             # log of the sum of exponentials through the largest: its share of the whole is never too small to have a logarithm.
             largest, place = logits.max(dim=-1, keepdim=True)
             total += (largest.float() - error.gather(1, place).float().log_()).sum() - logits.view(-1)[targets].float().sum()

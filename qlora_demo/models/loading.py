@@ -21,29 +21,32 @@ SURELY_FASTER = 1.3
 
 @dataclass(frozen=True)
 class Precision:
-    """`dtype` is that of the base's weights; `autocast` names the Trainer's mixed precision, or is "" for none."""
+    """`dtype` is that of the base's weights; `autocast` names the Trainer's mixed precision, or is "" for none. `ampere` says whether it is for a
+    card of capability 8 or more, which has TF32 and flash attention too."""
 
     dtype: torch.dtype
     autocast: str
     reason: str
-
-    def ampere(self) -> bool:
-        """Whether it is that of a card of capability 8 or more, which has TF32 and flash attention too."""
-        return self.autocast == "bf16"
+    ampere: bool = False
 
 
-def training_precision(device: str, method: str) -> Precision:
+def training_precision(device: str, method: str, paged: bool = False) -> Precision:
     """What to train in, with the reason for the log.
 
-    CUDA: `torch.cuda.is_bf16_supported()` says yes on a T4, where bf16 is emulated and slow (pytorch#148322), so the compute capability
-    decides. CPU: bf16 products are 4 times as fast as fp32 where the processor has AVX512_BF16 or AMX; others are tried for some milliseconds.
+    CUDA: `torch.cuda.is_bf16_supported()` says yes on a T4, where bf16 is emulated and slow (pytorch#148322), so the compute capability decides. From
+    Ampere on everything is bf16, and what learns has its 32-bit masters in the optimizer. The `paged` optimizer keeps none, so there, and with fp16,
+    the weights of a model that learns whole are the masters, and autocast makes the 16-bit copies.
+
+    CPU: bf16 products are 4 times as fast as fp32 where the processor has AVX512_BF16 or AMX; others are tried for some milliseconds.
     """
     if device == "cuda":
         major, minor = torch.cuda.get_device_capability()
-        name, dtype, why = ("bf16", torch.bfloat16, "computes it directly") if major >= 8 else ("fp16", torch.float16, "only emulates bf16")
-        # Where the whole model learns, its weights are the 32-bit masters, and autocast makes the 16-bit copies.
-        weights = torch.float32 if method == "full" else dtype
-        return Precision(weights, name, f"{name}: this card (capability {major}.{minor}) {why}")
+        card = f"this card (capability {major}.{minor})"
+        if major >= 8:
+            weights, autocast = (torch.float32, "bf16") if paged else (torch.bfloat16, "")
+            return Precision(weights, autocast, f"bf16: {card} computes it directly", ampere=True)
+        weights = torch.float32 if method == "full" else torch.float16
+        return Precision(weights, "fp16", f"fp16: {card} only emulates bf16")
     known = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     if known or product_seconds(torch.float32) > SURELY_FASTER * product_seconds(torch.bfloat16):
         return Precision(torch.bfloat16, "", "bf16: this processor multiplies 16-bit numbers faster than 32-bit ones")
@@ -65,7 +68,7 @@ def attention_of(device: str, precision: Precision) -> str:
     """The fastest attention that is installed, in transformers' words."""
     if device == "cpu":
         return "eager"  # short rows: fewer, cheaper calls
-    return "flash_attention_2" if precision.ampere() and find_spec("flash_attn") else "sdpa"
+    return "flash_attention_2" if precision.ampere and find_spec("flash_attn") else "sdpa"
 
 
 def chat_precision(device: str) -> Precision:

@@ -45,7 +45,7 @@ class Setting:
     fit otherwise: an adapter's moments are small."""
 
     def padding_free(self) -> bool:
-        """Whether rows are laid one after the other: worth it only with flash attention, which takes no mask."""
+        """Whether autograd gets rows laid one after the other: worth it only with flash attention, which takes no mask."""
         return attention_of(self.device, self.precision) == "flash_attention_2"
 
     def optimizer(self) -> str:
@@ -74,7 +74,7 @@ class StepTrainer(SFTTrainer):
         lengths = [len(row.input_ids) for row in rows]
         indices = split(tuple(range(len(rows))), lengths, self._micro_batch_size, self._setting.tokens_at_once())
         groups = [[rows[i] for i in group] for group in indices]
-        if self._setting.padding_free():
+        if self._setting.padding_free() and not supports(causal_model(self.model)):
             return [collate_unpadded(group) for group in groups]
         return [collate(group, self.processing_class.pad_token_id) for group in groups]
 
@@ -153,7 +153,7 @@ def save_memory(model: Any) -> None:
 
 
 def learning_dtype(precision: Precision) -> torch.dtype:
-    """Of the weights that learn: 16 bits where the base computes in bf16 without autocast (CPU); else 32, which fp16's gradient scaling needs."""
+    """Of the weights that learn: 16 bits where all is bf16 without autocast; else 32, which fp16's gradient scaling needs."""
     return torch.bfloat16 if precision.dtype == torch.bfloat16 and not precision.autocast else torch.float32
 
 
@@ -179,7 +179,7 @@ def build_trainer(
         max_grad_norm=MAX_GRAD_NORM,
         weight_decay=0.0,
         optim=setting.optimizer(),
-        tf32=True if precision.ampere() else None,  # what is left in 32 bits: three times as fast with 10 bits of 23, as good for training
+        tf32=True if precision.ampere else None,  # what is left in 32 bits: three times as fast with 10 bits of 23, as good for training
         bf16=precision.autocast == "bf16",
         fp16=precision.autocast == "fp16",
         activation_checkpointing=False,

@@ -80,19 +80,25 @@ def test_the_probe_measures_a_real_product() -> None:
 @pytest.mark.parametrize(("capability", "method", "dtype", "autocast"), [
     ((7, 5), "qlora", torch.float16, "fp16"),
     ((7, 5), "full", torch.float32, "fp16"),
-    ((8, 0), "lora", torch.bfloat16, "bf16"),
-    ((9, 0), "full", torch.float32, "bf16"),
+    ((8, 0), "lora", torch.bfloat16, ""),
+    ((9, 0), "full", torch.bfloat16, ""),
 ])
 def test_a_card_computes_in_what_its_capability_is_fast_at(monkeypatch, capability, method, dtype, autocast) -> None:
     """Torch says that a T4 supports bf16, which it only emulates."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     precision = training_precision("cuda", method)
-    assert (precision.dtype, precision.autocast, precision.ampere()) == (dtype, autocast, capability >= (8, 0))
+    assert (precision.dtype, precision.autocast, precision.ampere) == (dtype, autocast, capability >= (8, 0))
+
+
+def test_the_paged_optimizer_gets_32_bit_weights_as_it_keeps_no_masters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    precision = training_precision("cuda", "full", paged=True)
+    assert (precision.dtype, precision.autocast) == (torch.float32, "bf16")
 
 
 def test_flash_attention_is_used_where_it_is_installed_and_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    ampere, turing = Precision(torch.bfloat16, "bf16", ""), Precision(torch.float16, "fp16", "")
+    ampere, turing = Precision(torch.bfloat16, "", "", ampere=True), Precision(torch.float16, "fp16", "")
     assert attention_of("cpu", BF16) == "eager"
     monkeypatch.setattr(loading, "find_spec", lambda name: object() if name == "flash_attn" else None)
     assert (attention_of("cuda", ampere), attention_of("cuda", turing)) == ("flash_attention_2", "sdpa")

@@ -12,7 +12,7 @@ from qlora_demo.ui.diagram import DESCRIPTION, TITLE, diagram
 from qlora_demo.ui.views_how import SECTIONS, measured_by_others, memory, numbers, sections, words
 
 T4 = 15_800_000_000
-CARD = Computing("cuda")
+CARD = Computing("cuda", number=4)  # a T4 has no bf16
 
 
 def cells(text: str) -> dict[str, str]:
