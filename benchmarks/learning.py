@@ -18,7 +18,7 @@ from qlora_demo.evaluation.likelihood import mean, row_losses
 from qlora_demo.events import EventWriter, read_events
 from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base, training_precision
 from qlora_demo.recipe import Recipe
-from qlora_demo.systems import peak_memory
+from qlora_demo.systems import keep_freed_memory, peak_memory, return_freed_memory
 from qlora_demo.training.batches import plan
 from qlora_demo.training.callbacks import StepCallback, Watch
 from qlora_demo.training.trainer import Setting, add_adapter, build_trainer
@@ -105,7 +105,9 @@ def learn(task: Task, place: Path) -> Learned:
     rows = list(renderer.render_all(task.conversations(), recipe.max_length))
     lengths = [len(row.input_ids) for row in rows]
     steps = plan(lengths, recipe.batch_size, recipe.seed, recipe.epochs)
+    return_freed_memory()
     model = load_base(task.folder, task.method, precision, task.device)
+    keep_freed_memory()
     model.config.use_cache = False
     keep_packing_layout(model)
     if task.method != "full":

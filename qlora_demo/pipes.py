@@ -128,11 +128,5 @@ def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def training_environ(environ: Mapping[str, str], cores: int) -> dict[str, str]:
-    """As `child_environ`, for a process that trains on `cores` threads.
-
-    A step of training on a processor makes and frees hundreds of blocks of some megabytes. glibc would hand each back to the system, which clears
-    every page of it again at the next use: an eighth of the time. Kept, they cost nothing, and the peak is the same. (torch's THP_MEM_ALLOC_ENABLE is
-    not set: it aligns every large block to 2 MB, and the gaps between them are memory that is never used again, 40 % of a training with long rows.)
-    """
-    kept = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
-    return {**child_environ(environ), "OMP_NUM_THREADS": str(cores), **kept}
+    """As `child_environ`, for a process that trains on `cores` threads."""
+    return {**child_environ(environ), "OMP_NUM_THREADS": str(cores)}

@@ -38,7 +38,7 @@ from qlora_demo.run_dir import RunDir, read_json, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.source.fetch import Cancelled
 from qlora_demo.source.locate import locate
-from qlora_demo.systems import free_memory, peak_memory
+from qlora_demo.systems import free_memory, keep_freed_memory, peak_memory, return_freed_memory
 from qlora_demo.training import checkpoints
 from qlora_demo.training.artifact import ADAPTER, rounded, save_adapter, save_model
 from qlora_demo.training.batches import Step, plan
@@ -157,7 +157,9 @@ def _prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str]) ->
     for remark in (f"Training in {precision.reason}.", *_planned(recipe, fit), *fit.changed):
         events.write("note", text=remark)
     recipe = replace(recipe, micro_batch_size=fit.micro_batch_size)
+    return_freed_memory()
     model = load_base(folder, recipe.method, precision, device)
+    keep_freed_memory()
     model.config.use_cache = False
     keep_packing_layout(model)
     if recipe.method != "full":

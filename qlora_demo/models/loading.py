@@ -12,8 +12,6 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
-from qlora_demo.systems import release_freed_memory
-
 PROBE_SIZE, PROBE_TIMES = 512, 5
 SURELY_FASTER = 1.3
 """A run that goes on must compute as it began: what the probe cannot tell clearly is fp32."""
@@ -103,7 +101,6 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
         use_safetensors=True,
     )
     keep_one_head(model)
-    release_freed_memory()  # packing sometimes leaves three times what it packed
     return model
 
 
