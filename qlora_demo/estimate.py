@@ -155,7 +155,7 @@ class _Step:
         """(what has its place from the first step on, what is needed beside it for a moment): in the loss, or where a layer goes back."""
         d, tokens = self.d, self.rows * self.length
         layers = d.layers * self.number * d.hidden + self._layer() if checkpointing else d.layers * self._layer()
-        kept = layers + (0 if self.card else 3 * self.number * d.heads * self.length)
+        kept = layers + (0 if self.card else 4 * self.number * d.heads * self.length)  # attention weights, their gradient, and both turned
         chosen = LEARNED_SHARE * 2 * self.number * d.hidden
         logits = 3 * self.number * d.vocabulary * min(CARD_LOGIT_ROWS if self.card else LOGIT_ROWS, tokens)
         in_loss = tokens * (self.number * d.hidden + chosen) + logits
