@@ -111,7 +111,8 @@ def training_memory(
     kept, moment = step.by_hand(checkpointing) if d.fused and not recipe.dropout else step.by_autograd(checkpointing)
     at_once = max(OPTIMIZED_NUMBERS, d.vocabulary * d.hidden) if full else adapter
     optimizing = 4 * min(at_once, learning) if number == 2 else 2 * head  # 32-bit copies of some gradients
-    reading = 0 if card else 2 * d.parameters()  # the model's file is mapped until every weight has memory of its own
+    # The model's file is mapped until every weight has memory of its own, while most of the workspace is to come; converted, they have it at once.
+    reading = 0 if card or number == 4 else 2 * d.parameters() - WORKSPACE // 2
     return Memory(
         weights=_weights(d, recipe.method, number),
         adapter=number * (adapter + (0 if full else _stacked(d, recipe.rank))),

@@ -23,10 +23,12 @@ from qlora_demo.ui.shell import Shell
 
 PRIVATE = {"api_visibility": "private"}
 HIDDEN = {"show_progress": "hidden", **PRIVATE}
+OFF = "() => Array(2).fill({__type__: 'update', interactive: false})"
+"""For two buttons, in the browser."""
 
 
-def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list[gr.events.Dependency]:
-    """`model` is the base model that the form has chosen. Returns the events that set `shell.dataset_id`, for the form to follow."""
+def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown, start: gr.Button) -> list[gr.events.Dependency]:
+    """`model` and `start` are the form's. Returns the events that set `shell.dataset_id`, for the form to follow and put on what is put off."""
     outputs = [*tab.outputs(), shell.dataset_id]
     reading = {"show_progress": "minimal", "show_progress_on": [tab.empty, tab.preview], **PRIVATE}
 
@@ -42,6 +44,7 @@ def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list
             return {**refused(tab, studio, failed, error, shown), **({shell.dataset_id: ""} if takes_the_place(failed, error) else {})}
 
     def on(trigger: Any, handler: Callable[..., Updates], inputs: list, mode: str = "once") -> gr.events.Dependency:
+        _off_at(trigger, tab, start)
         return gr.on(trigger, shown_in(tab.problem, handler), inputs, outputs, trigger_mode=mode, **reading)
 
     def change(trigger: Any, inputs: list, changed: Callable[..., Any], mode: str = "once") -> gr.events.Dependency:
@@ -79,12 +82,22 @@ def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown) -> list
     for i, way in enumerate(tab.ways_out):
         again = [tab.asked, shell.dataset_id]
         chosen.append(on(way.click, lambda asked, shown, i=i: attempt(asked.changed(dict(asked.ways_out[i].change)), shown), again))
+    _off_at(sources.hub_fetch.click, tab, start)
     chosen.append(hub_picking.wire(sources, studio, adopt, outputs))
     _wire_looking(tab, shell, studio, model)
+    _wire_lengths(tab, shell, studio, model, chosen)
+    return chosen
+
+
+def _wire_lengths(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown, chosen: list[gr.events.Dependency]) -> None:
     lengths = as_message(lambda dataset_id, model_id: draw_lengths(tab, studio, dataset_id, model_id))
     for event in [*chosen, model.input(lambda: None, None, None, **HIDDEN)]:
         event.success(lengths, [shell.dataset_id, model], [tab.lengths], **HIDDEN)
-    return chosen
+
+
+def _off_at(trigger: Any, tab: DataTab, start: gr.Button) -> None:
+    """Nothing is started from a page that is about to be filled with other data. To be wired before what asks the server: gradio goes in order."""
+    gr.on(trigger, None, None, [tab.to_training, start], js=OFF, **HIDDEN)
 
 
 def _away(remove: Callable[[str, str], None], dataset_id: str, adopt: Callable[[str], Updates]) -> Updates:

@@ -48,10 +48,14 @@ def build_page(studio: Studio) -> gr.Blocks:
 
 def _wire_tabs(page: Page) -> None:
     """What happens inside each tab; the form follows the data."""
-    studio, shell, form = page.studio, page.shell, page.form
-    follow = shown_in(form.problem, lambda dataset_id: train_form.draw(form, studio, dataset_id))
-    for chosen in data_wiring.wire(page.data, shell, studio, form.controls["model"]):
-        chosen.success(follow, [shell.dataset_id], form.outputs(), **PRIVATE)
+    studio, shell, data, form = page.studio, page.shell, page.data, page.form
+    fill = shown_in(form.problem, lambda dataset_id: train_form.draw(form, studio, dataset_id))
+
+    def follow(dataset_id: str) -> Updates:
+        return {data.to_training: gr.update(interactive=True), **fill(dataset_id)}
+
+    for chosen in data_wiring.wire(data, shell, studio, form.controls["model"], form.start):
+        chosen.then(follow, [shell.dataset_id], [*form.outputs(), data.to_training], **PRIVATE)
     train_form.wire(form, shell, studio)
     train_run.wire(page.run, shell, studio)
     chat_asking.wire(page.chat, studio)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +11,9 @@ import gradio as gr
 
 from qlora_demo.errors import RecipeError
 from qlora_demo.recipe import METHODS, Recipe
-from qlora_demo.studio import LOCAL, ModelChoice, Studio
+from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui.form_fields import (
+    ADVANCED,
     BASIC,
     FIELDS,
     advanced_controls,
@@ -104,25 +105,22 @@ def draw(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe | None
         return {**blank, form.data: _data_line(""), form.change: "Go to Data", form.reason: shown(note(NO_DATA)), form.start: inactive}
     dataset = studio.data.get(LOCAL, dataset_id)
     filled = recipe or studio.recommend(LOCAL, dataset_id)
-    models = gr.update(choices=model_choices(studio.models(LOCAL)), value=filled.model)
+    values, method = write_form(filled), form.controls["method"]
+    follows = _follow(form, studio, dataset_id, values)
     day = time.localtime()
     return {
         form.data: _data_line(f"{dataset.name}, {counted(len(dataset.rows), noun(dataset))}"),
         form.change: "Change",
         form.name: f"{dataset.name.rpartition('.')[0] or dataset.name}, {day.tm_mday} {time.strftime('%b', day)}"[:LONGEST_NAME],
-        **_filled(form, studio, dataset_id, filled),
-        form.controls["model"]: models,
+        **dict(zip(form.inputs(), values, strict=True)),
+        **follows,
+        form.controls["model"]: gr.update(choices=model_choices(studio.models(LOCAL)), value=filled.model),
+        method: {**follows.get(method, gr.update()), "value": filled.method},
     }
 
 
-def _filled(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -> Updates:
-    """The controls with a recipe's values, and what follows from them."""
-    values = write_form(recipe)
-    return {**dict(zip(form.inputs(), values, strict=True)), **_follow(form, studio, dataset_id, values)}
-
-
 def _follow(form: TrainForm, studio: Studio, dataset_id: str, values: Sequence[Any]) -> Updates:
-    """What follows from the values of the controls, half typed ones too."""
+    """What follows from the values of the controls, half typed ones too. No value is set: it may have been changed since."""
     chosen = dict(zip(FIELDS, values, strict=True))
     ideal = studio.recommend(LOCAL, dataset_id, chosen["model"], chosen["method"], chosen["preset"])
     backs = draw_backs(form.backs, values, ideal)
@@ -134,7 +132,7 @@ def _follow(form: TrainForm, studio: Studio, dataset_id: str, values: Sequence[A
 
 def forecast(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -> Updates:
     """Every text that depends on the numbers in the form, and whether it can start. Raises RecipeError."""
-    choice = _choice(studio, recipe.model)
+    choice = next(choice for choice in studio.models(LOCAL) if choice.model.id == recipe.model)
     in_range(recipe)
     forecasts = {method: studio.forecast(LOCAL, dataset_id, replace(recipe, method=method)) for method in METHODS}
     mine = forecasts[recipe.method]
@@ -144,7 +142,7 @@ def forecast(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -
     return {
         form.model_note: model_note(choice),
         form.method_note: f'<p class="qd-small">{esc(why)}</p>',
-        form.controls["method"]: gr.update(choices=method_choices(forecasts, recommended), value=recipe.method),
+        form.controls["method"]: gr.update(choices=method_choices(forecasts, recommended)),
         form.forecast: what_will_happen(recipe, choice, rows, mine, studio.machine.device == "cuda") + money(studio.settings.hardware, mine.seconds),
         form.memory: memory_bars(forecasts),
         form.reason: shown(note(unreachable or no_fit(recipe, mine), "qd-warn")),
@@ -152,44 +150,36 @@ def forecast(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe) -
     }
 
 
-def _choice(studio: Studio, model_id: str) -> ModelChoice:
-    return next(choice for choice in studio.models(LOCAL) if choice.model.id == model_id)
-
-
 def wire(form: TrainForm, shell: Shell, studio: Studio) -> None:
     """What happens inside the form. Starting is wired by the page, as it leads to the run."""
-
-    def recommend(dataset_id: str, model: str, method: str, preset: str, system_prompt: str = "") -> Updates:
-        if not dataset_id:
-            return {}
-        ideal = studio.recommend(LOCAL, dataset_id, model, method, preset)
-        return _filled(form, studio, dataset_id, replace(ideal, system_prompt=system_prompt))
 
     def changed(dataset_id: str, *values: Any) -> Updates:
         return _follow(form, studio, dataset_id, values) if dataset_id else {}
 
-    def back(name: str):
+    def recommend(*names: str) -> Callable[..., Updates]:
+        """Sets these fields to what is recommended. Those that have it already are left alone: they may have been changed since the click."""
+
         def handler(dataset_id: str, *values: Any) -> Updates:
             if not dataset_id:
                 return {}
             chosen = dict(zip(FIELDS, values, strict=True))
-            ideal = studio.recommend(LOCAL, dataset_id, chosen["model"], chosen["method"], chosen["preset"]).to_json()[name]
-            return {**_follow(form, studio, dataset_id, list({**chosen, name: ideal}.values())), form.controls[name]: ideal}
+            ideal = studio.recommend(LOCAL, dataset_id, chosen["model"], chosen["method"], chosen["preset"]).to_json()
+            new = {name: ideal[name] for name in names if ideal[name] != chosen[name]}
+            follows = _follow(form, studio, dataset_id, list({**chosen, **new}.values()))
+            return {**follows, **{form.controls[name]: value for name, value in new.items()}}
 
         return handler
 
     shared = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
-    basic = [form.controls[name] for name in BASIC]
-    following = shown_in(form.problem, recommend)
-    kept = [shell.dataset_id, *basic, form.controls["system_prompt"]]
-    gr.on([control.input for control in basic], following, kept, form.outputs(), **shared)
-    form.back.click(following, [shell.dataset_id, *basic], form.outputs(), **shared)
     whole = [shell.dataset_id, *form.inputs()]
+    basic = [form.controls[name].input for name in BASIC]
+    own = "system_prompt"  # nothing is recommended for it
+    gr.on(basic, shown_in(form.problem, recommend(*(name for name in ADVANCED if name != own))), whole, form.outputs(), **shared)
     typed = [control.input for name, control in form.controls.items() if name not in BASIC]
     left = form.controls["system_prompt"].blur  # a text box does not tell of what is pasted right after its value was set
     gr.on([*typed, left], shown_in(form.problem, changed), whole, form.outputs(), **shared)
-    for name, button in form.backs.items():
-        button.click(shown_in(form.problem, back(name)), whole, form.outputs(), **shared)
+    for button, names in [(form.back, ADVANCED), *((button, (name,)) for name, button in form.backs.items())]:
+        button.click(shown_in(form.problem, recommend(*names)), whole, form.outputs(), **shared)
 
 
 def submit(studio: Studio, dataset_id: str, name: str, values: tuple[Any, ...]) -> str:

@@ -13,18 +13,20 @@ from qlora_demo.studio import LOCAL
 pytestmark = pytest.mark.browser
 
 
-def train_example(page: Page, server: Server, name: str, epochs: int) -> None:
-    """From 1 Data to the run's own view; other runs do not matter."""
+def train_example(page: Page, server: Server, name: str, epochs: int, lands_on: str = "1 Data") -> None:
+    """From 1 Data to the run's own view; other runs do not matter. The page opens with the tab `lands_on`, 2 Train where a run goes on."""
     page.goto(server.url)
-    expect(page.locator("#activity")).to_be_visible()  # drawn: from now on the page does not choose a tab by itself
+    expect(page.locator("#activity")).to_be_visible()
+    landed = page.locator(f"#tabs button:has-text('{lands_on}')")
+    expect(landed).to_have_attribute("aria-selected", "true")  # from now on the page does not choose a tab by itself
     page.click("#tabs button:has-text('1 Data')")
     page.click("#example-character")
     page.click("#to-training")
     expect(page.locator("#start-training")).to_be_enabled()
     page.get_by_role("radio", name=re.compile("LoRA . unpacked")).check()
+    page.locator("#run-name textarea, #run-name input").fill(name)
     page.click("#advanced .label-wrap")
     page.locator("#field-epochs input").fill(str(epochs))
-    page.locator("#run-name textarea, #run-name input").fill(name)
     page.click("#start-training")
     expect(page.locator("#run-title")).to_contain_text(name)
 
@@ -35,7 +37,7 @@ def test_two_tabs_one_machine(tiny_server: Server, page: Page) -> None:
     expect(page.locator("#run-progress")).to_contain_text(re.compile(r"step \d+ of"), timeout=90_000)
     other = page.context.new_page()
     other.set_default_timeout(30_000)
-    train_example(other, tiny_server, "second", 1)
+    train_example(other, tiny_server, "second", 1, lands_on="2 Train")
     waiting = other.locator("#run-progress")
     expect(waiting).to_contain_text(re.compile(r"You are next in line\. Starts in about \d+ (s|min)\. You can close this page\."))
     shot(other, "8-waiting")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from runs import conversations
 from serving import Server, serious, shot
 
@@ -15,6 +17,7 @@ from qlora_demo.run_dir import write_json
 from qlora_demo.studio import LOCAL
 
 pytestmark = pytest.mark.browser
+ASKED = "**/queue/join*"
 BROKE = "Training went wrong at step 57 (the numbers grew too large). Saved up to step 50."
 
 
@@ -40,6 +43,17 @@ def open_form(server: Server, page: Page) -> None:
 
 def fill(page: Page, field: str, value: float) -> None:
     page.fill(f"#field-{field} input", str(value))
+
+
+@contextmanager
+def unanswered(page: Page) -> Iterator[None]:
+    """What the page asks the server within is sent at the end."""
+    asked: list[Route] = []
+    page.route(ASKED, lambda route: asked.append(route))
+    yield
+    for route in asked:
+        route.continue_()
+    page.unroute(ASKED)
 
 
 def needs(page: Page) -> list[str]:
@@ -96,6 +110,44 @@ def test_one_field_goes_back_alone_and_all_go_back_together(tiny_server: Server,
     expect(page.locator("#field-system_prompt textarea")).to_have_value("")
     expect(page.locator("[id^=back-]:visible")).to_have_count(0)
     expect(page.locator("#start-training")).to_be_enabled()
+
+
+def test_nothing_starts_while_other_data_is_on_its_way(tiny_server: Server, page: Page) -> None:
+    open_form(tiny_server, page)
+    start, to_training, data = (page.locator(place) for place in ("#start-training", "#to-training", "#tabs button:has-text('1 Data')"))
+    data.click()
+    with unanswered(page):
+        page.click("#example-code")
+        expect(to_training).to_be_disabled()
+        page.click("#tabs button:has-text('2 Train')")
+        expect(start).to_be_disabled()
+    expect(start).to_be_enabled()
+    expect(page.locator("#train-data")).to_contain_text("python.json")
+    data.click()
+    expect(to_training).to_be_enabled()
+    page.set_input_files("#upload input[type=file]", {"name": "nothing.csv", "mimeType": "text/csv", "buffer": b""})
+    expect(page.locator("#data-problem")).to_contain_text("is empty")
+    to_training.click()
+    expect(start).to_be_enabled()
+
+
+def test_an_answer_undoes_nothing_that_was_set_since(tiny_server: Server, page: Page) -> None:
+    open_form(tiny_server, page)
+    qlora, lora, full = (page.get_by_role("radio", name=re.compile(name)) for name in ("QLoRA . smallest", "LoRA . unpacked", "Full . largest"))
+    epochs, rate = (page.locator(f"#field-{name} input") for name in ("epochs", "learning_rate"))
+    of_an_adapter = rate.input_value()
+    with unanswered(page):
+        with page.expect_request(ASKED):
+            full.check()
+        fill(page, "epochs", 7)
+    expect(rate).not_to_have_value(of_an_adapter)
+    expect(epochs).to_have_value("7")
+    with unanswered(page):
+        with page.expect_request(ASKED):
+            lora.check()
+        qlora.check()
+    expect(rate).to_have_value(of_an_adapter)
+    expect(qlora).to_be_checked()
 
 
 def test_the_strip_fills_and_the_chosen_question_stays(tiny_server: Server, page: Page, tmp_path: Path) -> None:
