@@ -64,8 +64,7 @@ def wire(tab: DataTab, shell: Shell, studio: Studio, model: gr.Dropdown, start: 
     chosen = [on(button.click, lambda i=i: adopt(studio.data.add_example(LOCAL, EXAMPLES[i].id)), []) for i, button in enumerate(sources.examples)]
     uploaded = on(sources.file.upload, lambda path, shown: attempt(Attempt(path=path), shown), [sources.file, shell.dataset_id])
     uploaded.then(lambda: None, None, [sources.file], **HIDDEN)  # read or refused: the place is free for another file
-    pasted = [sources.paste, shell.dataset_id]
-    chosen += [uploaded, on(sources.read_paste.click, lambda words, shown: attempt(Attempt(text=words), shown), pasted)]
+    chosen += [uploaded, on(sources.read_paste.click, lambda words, shown: attempt(Attempt(text=words), shown), [sources.paste, shell.dataset_id])]
     for button, away in ((tab.start_over, studio.data.forget), (sources.delete, studio.data.remove)):
         chosen.append(on(button.click, lambda shown, away=away: _away(away, studio.data.newest(shown), adopt), [shell.dataset_id]))
     last = "always_last"  # of values chosen quickly one after the other, the last one counts

@@ -35,7 +35,7 @@ CHAT = (
 
 def opened(server: Server, page: Page) -> None:
     page.goto(server.url)
-    expect(page.locator("#activity, #header")).not_to_be_empty()
+    expect(page.locator("#activity")).to_be_visible()
     expect(page.locator("#example-character")).to_be_visible()
     page.wait_for_timeout(500)
 
