@@ -85,7 +85,12 @@ def shot(page: Page, name: str) -> None:
     page.wait_for_timeout(500)  # colours fade
 
 
+STILL = """() => Promise.all(document.getAnimations()
+    .filter(one => one.effect.getComputedTiming().iterations !== Infinity).map(one => one.finished.catch(() => null))).then(() => true)"""
+
+
 def serious(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on the page as it stands."""
+    """What axe-core finds serious or critical on the page once it stands still: half way from off to on, a button's words are faint."""
+    page.evaluate(STILL)
     found = Axe().run(page).response["violations"]
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found if v["impact"] in ("serious", "critical")]

@@ -39,6 +39,7 @@ def walked(browser: Browser, real_server: Server) -> Walk:
     shot(page, "1-data-empty")
     page.click("#example-character")
     expect(page.locator("#to-training")).to_contain_text("Train on these 120 conversations")
+    expect(page.locator("#to-training")).to_be_enabled()
     walk.accessibility["data"] = serious(page)
     shot(page, "2-data")
     page.click("#to-training")
