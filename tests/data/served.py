@@ -45,7 +45,8 @@ class Served:
 
     def _handler(self) -> int:
         uploads = {number for number, block in self.page.blocks.items() if block.elem_id == "upload"}
-        return next(number for number, handler in self.page.fns.items() if any(i in uploads and event == "upload" for i, event in handler.targets))
+        asked = [number for number, handler in self.page.fns.items() if handler.fn]  # the others happen in the browser
+        return next(n for n in asked if any(i in uploads and event == "upload" for i, event in self.page.fns[n].targets))
 
 
 @contextmanager
