@@ -177,10 +177,8 @@ class FusedDecoder:
     @torch.no_grad()
     def accumulate(self, batch: dict[str, Tensor], learned: int) -> Tensor:
         """Adds the gradients of (summed loss / `learned`) to the parameters' and returns that loss. `batch` is right-padded."""
-        self.refresh()
         ids = batch["input_ids"]
-        shape = self._shape(*ids.shape)
-        hidden = self.embedded(ids.flatten())
+        shape, hidden = self._begun(ids)
         for layer in self.layers:
             hidden = layer.forward(hidden, shape)
         loss, gradient = self._loss(hidden, batch["labels"], learned)
@@ -195,10 +193,8 @@ class FusedDecoder:
     @torch.no_grad()
     def row_losses(self, batch: dict[str, Tensor]) -> Tensor:
         """(rows,) in fp32: the summed cross-entropy over each row's learned tokens. `batch` is right-padded; nothing is kept for a way back."""
-        self.refresh()
         ids = batch["input_ids"]
-        shape = self._shape(*ids.shape)
-        hidden = self.embedded(ids.flatten())
+        shape, hidden = self._begun(ids)
         for layer in self.layers:
             hidden = layer.through(hidden, shape)
         shifted = _next_tokens(batch["labels"])
@@ -208,6 +204,11 @@ class FusedDecoder:
             found = torch.nn.functional.cross_entropy(self.logits(hidden[some]).float(), shifted[some], reduction="none")
             losses.index_add_(0, some // shape.length, found)
         return losses
+
+    def _begun(self, ids: Tensor) -> tuple[Shape, Tensor]:
+        """For a pass with the weights as they are now: what all layers share, and (tokens, hidden size) that goes into the first."""
+        self.refresh()
+        return self._shape(*ids.shape), self.embedded(ids.flatten())
 
     def _shape(self, rows: int, length: int) -> Shape:
         cos, sin = self.angles(torch.arange(length, device=self.device)[None])

@@ -56,7 +56,7 @@ def test_all_its_memory_is_there_before_the_first_step() -> None:
 
 
 def test_it_goes_on_from_what_was_saved() -> None:
-    saved = {key: value for key, value in stepped(5).state_dict().items()}
+    saved = stepped(5).state_dict()
     other = MasterAdamW(weights(), lr=1e-2)
     other.load_state_dict(saved)
     longer = stepped(6)
