@@ -12,6 +12,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
+from qlora_demo.models.packing import fast_packing
+
 PROBE_SIZE, PROBE_TIMES = 512, 5
 SURELY_FASTER = 1.3
 """A run that goes on must compute as it began: what the probe cannot tell clearly is fp32."""
@@ -91,15 +93,16 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=precision.dtype,
         )
-    model = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=precision.dtype,
-        quantization_config=packing,
-        device_map={"": 0 if device == "cuda" else "cpu"},
-        attn_implementation=attention_of(device, precision),
-        trust_remote_code=False,
-        use_safetensors=True,
-    )
+    with fast_packing():
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=precision.dtype,
+            quantization_config=packing,
+            device_map={"": 0 if device == "cuda" else "cpu"},
+            attn_implementation=attention_of(device, precision),
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
     keep_one_head(model)
     return model
 
