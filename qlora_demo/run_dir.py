@@ -47,6 +47,11 @@ class Home:
         """Held by the one training process of this machine's device."""
         return self.path / "device.lock"
 
+    @property
+    def paused(self) -> Path:
+        """There while the host lets no new run start."""
+        return self.path / "paused"
+
     def create(self) -> Home:
         """Raises StorageError where the folder cannot be made or written."""
         try:

@@ -15,11 +15,9 @@ from qlora_demo.systems import user_data_folder
 PREFIX = "QLORA_DEMO_"
 SPACE_STORAGE = Path("/data")
 """Where a Hugging Face Space has its lasting storage, if any is attached."""
-SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType(
+SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType({"mode": "public", "host": "0.0.0.0", "port": 7860})  # noqa: S104 - the platform asks for it
+PUBLIC_DEFAULTS: Mapping[str, object] = MappingProxyType(
     {
-        "mode": "public",
-        "host": "0.0.0.0",  # noqa: S104 - the platform asks for it
-        "port": 7860,
         "max_upload_mb": 50,
         "max_rows": 2000,
         "max_cell_kb": 200,
@@ -85,22 +83,16 @@ class Settings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Raises UserError that lists every variable with a value that does not fit."""
-        values: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
-        if values["space"]:
-            values |= {**SPACE_DEFAULTS, "hardware": environ.get("ACCELERATOR", ""), "author": environ.get("SPACE_AUTHOR_NAME", "")}
-            values["oauth"] = bool(environ.get("OAUTH_CLIENT_ID"))
-        problems = []
-        for item in _ours():
-            text = environ.get(PREFIX + item.name.upper())
-            if text is None or text == "":
-                continue
-            try:
-                values[item.name] = _parse(text, item.type)  # type: ignore[arg-type]
-            except ValueError:
-                problems.append(f"{PREFIX}{item.name.upper()}={text!r} is not {_KINDS[str(item.type)]}.")
-        if environ.get(f"{PREFIX}WORKSHOP"):
-            values = {**WORKSHOP_DEFAULTS, **values, **{name: values.get(name) or limit for name, limit in WORKSHOP_DEFAULTS.items()}}
-        settings = cls(**values)  # type: ignore[arg-type]
+        platform: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
+        if platform["space"]:
+            platform |= {"hardware": environ.get("ACCELERATOR", ""), "author": environ.get("SPACE_AUTHOR_NAME", "")}
+            platform["oauth"] = bool(environ.get("OAUTH_CLIENT_ID"))
+        values, problems = _given(environ)
+        workshop = WORKSHOP_DEFAULTS if values.get("workshop") else {}
+        defaults = {**(SPACE_DEFAULTS if platform["space"] else {}), **workshop}
+        if {**defaults, **values}.get("mode") == "public":
+            defaults = {**PUBLIC_DEFAULTS, **defaults}
+        settings = cls(**{**platform, **defaults, **values})  # type: ignore[arg-type]
         problems += settings._problems()
         if settings.device not in ("auto", "cpu", "cuda"):
             problems.append(f"{PREFIX}DEVICE={settings.device!r} is not one of auto, cpu, cuda.")
@@ -148,13 +140,28 @@ class Settings:
 
     def shared(self) -> bool:
         """Whether others can open the page."""
-        return bool(self.space) or not (self.host in ("localhost", "::1") or self.host.startswith("127."))
+        return bool(self.space) or self.public() or not (self.host in ("localhost", "::1") or self.host.startswith("127."))
 
     def temp_dir(self) -> Path:
         return Path(self.temp).expanduser().absolute() if self.temp else Path(tempfile.gettempdir()) / "qlora-demo-uploads"
 
     def max_upload_bytes(self) -> int:
         return self.max_upload_mb * 1_000_000
+
+
+def _given(environ: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
+    """(what people set, what is wrong with it)."""
+    values: dict[str, object] = {}
+    problems = []
+    for item in _ours():
+        text = environ.get(PREFIX + item.name.upper())
+        if text is None or text == "":
+            continue
+        try:
+            values[item.name] = _parse(text, item.type)  # type: ignore[arg-type]
+        except ValueError:
+            problems.append(f"{PREFIX}{item.name.upper()}={text!r} is not {_KINDS[str(item.type)]}.")
+    return values, problems
 
 
 _KINDS = {"int": "a whole number", "bool": "1 or 0", "str": "a text"}

@@ -122,7 +122,7 @@ class Scheduler:
         """One look at everything."""
         for job in self._ledger.in_states(ACTIVE):
             self._watch(job)
-        job = self._ledger.claim("train")
+        job = None if self._home.paused.exists() else self._ledger.claim("train")
         if job is not None:
             self._launch(job)
         busy = bool(self._ledger.in_states((*ACTIVE, "queued")))

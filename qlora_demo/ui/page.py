@@ -35,7 +35,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("3 Chat", id=CHAT, elem_id="tab-chat"):
                 chat = chat_tab.build(shell.chat)
             with gr.Tab("My models", id=MODELS, elem_id="tab-models"):
-                models = models_tab.build()
+                models = models_tab.build(studio.settings)
             with gr.Tab("How it works", id=HOW, elem_id="tab-how") as how_place:
                 how = how_tab.build(studio)
         page = Page(Guard(studio, shell.key), shell, tabs, data, form, run, chat, models)
@@ -85,6 +85,7 @@ def _wire_ways(page: Page) -> None:
     way(models.chat.click, flow.show_chat, [models.runs, chat.kept], models.problem)
     way(models.open.click, flow.show_run, [models.runs], models.problem)
     way(models.really.click, flow.delete, [models.runs, shell.run_id, chat.kept], models.problem)
+    way(models.keeping.really.click, flow.delete_everything, [], models.keeping.said)
     way(shell.show.click, flow.show_active, [])
 
 
