@@ -23,6 +23,7 @@ from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
+from qlora_demo.downloads import Folder, Tickets
 from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
@@ -31,7 +32,7 @@ from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
-from qlora_demo.run_dir import Home, read_json, remove, write_json
+from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder, hub_folder
@@ -73,6 +74,7 @@ class Studio:
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
         self.data = DataSets(self.home, self.ledger, settings, environ)
+        self.tickets = Tickets()
         self._hub_seen = (0.0, False)
 
     def start(self, warm: bool = False) -> None:
@@ -90,6 +92,11 @@ class Studio:
         self.chat.release(given_back=False)
         self.data.close()
         self.scheduler.close()
+
+    def failing(self) -> tuple[str, ...]:
+        """What keeps this server from its work, by name: "ledger", "disk", "scheduler"."""
+        works = {"ledger": self.ledger.can_write(), "disk": has_room(self.home), "scheduler": self.scheduler.working()}
+        return tuple(name for name, fine in works.items() if not fine)
 
     # Base models
 
@@ -306,6 +313,13 @@ class Studio:
             raise BusyError("This model is still training. Stop it first, then delete it.")
         self.ledger.remove_run(run_id)
         remove(self.home.run(run_id).path)
+
+    def download(self, owner: str, run_id: str) -> str:
+        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes. Raises BusyError, NotFoundError."""
+        view = self.run(owner, run_id)
+        if not view.usable():
+            raise BusyError("This model is not finished, so it cannot be downloaded yet.")
+        return self.tickets.mint(Folder(self.home.run(run_id).weights(), view.name))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""

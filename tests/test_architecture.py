@@ -14,8 +14,9 @@ PACKAGE = ROOT / "qlora_demo"
 LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
+    ("web",),
     ("studio",),
-    ("run_view", "data_sets", "forecast"),
+    ("run_view", "data_sets", "forecast", "downloads"),
     ("submission", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),
