@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType, NoneType
 
 import gradio as gr
 from fastapi import FastAPI
 
 from qlora_demo.studio import Studio
 from qlora_demo.ui.theme import CSS, theme
+from qlora_demo.web.calls import Function, Kind
 from qlora_demo.web.guards import guarded
+
+NUMBER: Kind = (int, float)
+KINDS: Mapping[type, Kind] = MappingProxyType(
+    {
+        gr.Textbox: (str, NoneType),
+        gr.Checkbox: (bool, NoneType),
+        gr.Slider: (*NUMBER, NoneType),
+        gr.Number: (*NUMBER, NoneType),
+        gr.Radio: (str, *NUMBER, NoneType),
+        gr.Dropdown: (str, *NUMBER, list, NoneType),
+        gr.File: (dict, list, NoneType),
+        gr.State: (NoneType,),
+    }
+)
 
 
 def launch(demo: gr.Blocks, studio: Studio) -> str:
@@ -48,6 +64,17 @@ def launch(demo: gr.Blocks, studio: Studio) -> str:
     return address
 
 
-def functions(demo: gr.Blocks) -> dict[int, int]:
-    """How many values each function of the page takes, by number; those that run in the browser alone are none."""
-    return {number: len(function.inputs) for number, function in demo.fns.items() if function.fn is not None}
+def functions(demo: gr.Blocks) -> dict[int, Function]:
+    """What may be called, by number. Functions that run in the browser alone are not among them."""
+    return {
+        number: Function(tuple(kind(block) for block in function.inputs), bool(function.queue))
+        for number, function in demo.fns.items()
+        if function.fn is not None
+    }
+
+
+def kind(block: object) -> Kind:
+    """What a browser sends as the value of a component. gradio looks at some of them only, and what it lets pass reaches our functions."""
+    if isinstance(block, gr.BrowserState):
+        return NUMBER if isinstance(block.default_value, float) else (type(block.default_value),)
+    return next((found for component, found in KINDS.items() if isinstance(block, component)), ())

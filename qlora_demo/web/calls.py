@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 DEEPEST = 40
@@ -21,9 +22,23 @@ BROKEN = "This request is broken. Load the page again."
 OLD_PAGE = "The page has changed since you opened it. Load it again."
 BY_ADDRESS = "A file can only be uploaded, not given by its address."
 
+Kind = tuple[type, ...]
+"""The types that one value may have; () for any."""
 
-def mistake(body: bytes, functions: Mapping[int, int]) -> str:
-    """What is wrong with the body of a call, as a sentence; "" if nothing is. `functions` has how many values each function takes, by number."""
+
+@dataclass(frozen=True)
+class Function:
+    """One function of the page: the kinds of the values that it takes, and whether it waits in gradio's line or runs at once."""
+
+    kinds: tuple[Kind, ...]
+    queued: bool
+
+    def fits(self, data: list[Any]) -> bool:
+        return all(not kind or type(value) in kind for kind, value in zip(self.kinds, data, strict=True))
+
+
+def mistake(body: bytes, functions: Mapping[int, Function]) -> str:
+    """What is wrong with the body of a call, as a sentence; "" if nothing is. `functions` are those that may be called, by number."""
     try:
         call = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError):
@@ -35,8 +50,10 @@ def mistake(body: bytes, functions: Mapping[int, int]) -> str:
     number, data = call.get("fn_index"), call.get("data")
     if not _is_number(number) or not isinstance(data, list):
         return BROKEN
-    if number not in functions or len(data) != functions[number]:
+    if number not in functions or len(data) != len(functions[number].kinds):
         return OLD_PAGE
+    if not functions[number].fits(data):
+        return BROKEN
     return mistake_in_value([data, call.get("event_data")])
 
 

@@ -13,7 +13,7 @@ from starlette.formparsers import MultiPartException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qlora_demo.web.answers import TooLarge, again, header, read_body, refuse
-from qlora_demo.web.calls import mistake, mistake_of_cancel
+from qlora_demo.web.calls import Function, mistake, mistake_of_cancel
 from qlora_demo.web.one_file import NO_FILE, OneFile
 
 API = "/gradio_api"
@@ -24,7 +24,7 @@ FORM_BYTES = 10_000
 SHOWN = re.compile(
     "/|/config|/theme\\.css|/favicon\\.ico|/robots\\.txt|/manifest\\.json|/pwa_icon(/[0-9]+)?|/(assets|static|svelte)/[\\w./@+-]+"
     "|/login/(huggingface|callback)|/logout"
-    f"|{API}/(startup-events|info|app_id|login_check|user|token|theme\\.css|queue/data|queue/status|upload_progress)"
+    f"|{API}/(startup-events|app_id|theme\\.css|queue/data|queue/status|upload_progress)"
     f"|{API}/heartbeat/[A-Za-z0-9_-]{{1,64}}",
     re.ASCII,
 )
@@ -35,10 +35,11 @@ LARGE = "This is more than the page takes at once."
 
 
 class Doors:
-    """`functions` has how many values each function of the page takes, by number."""
+    """`functions` are those of the page, by number."""
 
-    def __init__(self, app: ASGIApp, functions: Mapping[int, int]):
-        self._app, self._functions = app, functions
+    def __init__(self, app: ASGIApp, functions: Mapping[int, Function]):
+        self._app = app
+        self._functions = {way: {n: one for n, one in functions.items() if one.queued == (way == JOIN)} for way in (JOIN, RUN)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
@@ -54,21 +55,21 @@ class Doors:
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         try:
-            body = await read_body(scope, receive, CALL_BYTES if path in (JOIN, RUN) else FORM_BYTES)
+            body = await read_body(scope, receive, CALL_BYTES if path in self._functions else FORM_BYTES)
         except TooLarge:
             await refuse(scope, send, 413, LARGE, (b"connection", b"close"))
             return
         except EOFError:
             return
         wrong = ""
-        if path in (JOIN, RUN):
-            wrong = mistake(body, self._functions)
+        if path in self._functions:
+            wrong = mistake(body, self._functions[path])
         elif path == CANCEL:
             wrong = mistake_of_cancel(body)
         if wrong:
             await refuse(scope, send, 400, wrong)
         else:
-            await self._app(scope, again(body, receive), send)
+            await self._app(scope, again(body, receive), refusals(send) if path == RUN else send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind, options = parse_options_header(header(scope, b"content-type"))
@@ -87,3 +88,15 @@ class Doors:
             return message
 
         await self._app(scope, receive_one_file, send)
+
+
+def refusals(send: Send) -> Send:
+    """gradio answers 500 when a function that runs at once says no, or cannot work with its values; in its line, the same is no error of the server.
+    What a failed function left in the log stays there.
+    """
+
+    async def send_refusal(message: Message) -> None:
+        failed = message["type"] == "http.response.start" and message["status"] == 500
+        await send({**message, "status": 422} if failed else message)
+
+    return send_refusal

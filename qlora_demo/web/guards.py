@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qlora_demo.studio import Studio
+from qlora_demo.web.calls import Function
 from qlora_demo.web.doors import Doors
 from qlora_demo.web.download import Download
 from qlora_demo.web.health import Health
@@ -16,8 +17,8 @@ from qlora_demo.web.pace import Pace
 from qlora_demo.web.policy import Policy
 
 
-def guarded(app: ASGIApp, studio: Studio, functions: Mapping[int, int]) -> ASGIApp:
-    """`app` as strangers meet it. `functions` has how many values each function of the page takes, by number."""
+def guarded(app: ASGIApp, studio: Studio, functions: Mapping[int, Function]) -> ASGIApp:
+    """`app` as strangers meet it. `functions` are those of the page, by number."""
     settings = studio.settings
     inner = Doors(app, functions)
     inner = Download(inner, studio.tickets)
