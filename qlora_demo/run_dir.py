@@ -14,6 +14,8 @@ from qlora_demo.errors import StorageError
 from qlora_demo.systems import replace, sync_folder
 
 SCHEMA = 1
+LEAST_ROOM = 200_000_000
+"""Bytes: an adapter of the smallest model with its saved points."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,14 @@ class RunDir:
     def result(self) -> dict[str, Any] | None:
         """The outcome, or None while there is none."""
         return read_json(self.result_json) if self.result_json.exists() else None
+
+
+def has_room(home: Home) -> bool:
+    """Whether a small run still fits on the home's disk."""
+    try:
+        return shutil.disk_usage(home.path).free >= LEAST_ROOM
+    except OSError:
+        return False
 
 
 def new_id() -> str:

@@ -18,6 +18,7 @@ SPACE_STORAGE = Path("/data")
 SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType({"mode": "public", "host": "0.0.0.0", "port": 7860})  # noqa: S104 - the platform asks for it
 PUBLIC_DEFAULTS: Mapping[str, object] = MappingProxyType(
     {
+        "requests_per_minute": 1500,  # thirty people behind one address, each with a click a second for most of a minute
         "max_upload_mb": 50,
         "max_rows": 2000,
         "max_cell_kb": 200,
@@ -49,8 +50,8 @@ class Settings:
     """One field a variable: `home` is QLORA_DEMO_HOME. Defaults suit one person on their own machine.
 
     `space` is the name of the Hugging Face Space that this runs on, "" elsewhere; `zero_gpu` says that it has a card for a minute at a time only;
-    `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card; `author` is the account that the Space belongs to;
-    `oauth` says that people can sign in with their account on the model hub.
+    `space_host` is its public name; `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card; `author` is the account
+    that the Space belongs to; `oauth` says that people can sign in with their account on the model hub.
     """
 
     home: str = _setting("", "Where models, data and runs are kept; must be a local disk. Default: the user's data folder.")
@@ -59,6 +60,8 @@ class Settings:
     workshop: str = _setting("", "A code: the page is for those who know it, with the small model and short runs. At least 6 characters.")
     host: str = _setting("127.0.0.1", "Address the page listens on. 0.0.0.0 lets other machines in.")
     port: int = _setting(0, "Port of the page; 0 takes the first free one from 7860.")
+    hosts: str = _setting("", "Names under which the page answers, with commas between. Default: this machine's own, on a Space the Space's.")
+    requests_per_minute: int = _setting(0, "Most clicks and uploads a minute from one network address; 0 for no limit.")
     temp: str = _setting("", "Folder for uploads in flight, emptied at start; never inside the home. Default: in the system's own.")
     max_upload_mb: int = _setting(1000, "Largest upload, in MB.")
     max_rows: int = _setting(200_000, "Most rows that one data set may have.")
@@ -75,6 +78,7 @@ class Settings:
     chat_idle_minutes: int = _setting(15, "Minutes without a question after which the chat gives its memory back.")
     warm_worker: bool = _setting(True, "0: no process that is ready for the next training. It needs 600 MB, and is there only while 3.6 GB are free.")
     space: str = ""
+    space_host: str = ""
     zero_gpu: bool = False
     hardware: str = ""
     author: str = ""
@@ -86,6 +90,7 @@ class Settings:
         platform: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
         if platform["space"]:
             platform |= {"hardware": environ.get("ACCELERATOR", ""), "author": environ.get("SPACE_AUTHOR_NAME", "")}
+            platform["space_host"] = environ.get("SPACE_HOST", "")
             platform["oauth"] = bool(environ.get("OAUTH_CLIENT_ID"))
         values, problems = _given(environ)
         workshop = WORKSHOP_DEFAULTS if values.get("workshop") else {}

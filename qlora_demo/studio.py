@@ -22,6 +22,7 @@ from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
+from qlora_demo.downloads import Folder, Tickets
 from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
@@ -33,7 +34,7 @@ from qlora_demo.offers import ModelChoice, Offers
 from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
-from qlora_demo.run_dir import Home, read_json, remove, write_json
+from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.sharing import Sharing
@@ -68,6 +69,7 @@ class Studio:
         self.hosting = Hosting(self.home, self.ledger, self.scheduler, self.owners)
         self.data = DataSets(self.home, self.ledger, settings, environ)
         self._offers = Offers(settings, self.home, self.machine)
+        self.tickets = Tickets()
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
@@ -84,6 +86,11 @@ class Studio:
         self.chat.release(given_back=False)
         self.data.close()
         self.scheduler.close()
+
+    def failing(self) -> tuple[str, ...]:
+        """What keeps this server from its work, by name: "ledger", "disk", "scheduler"."""
+        works = {"ledger": self.ledger.can_write(), "disk": has_room(self.home), "scheduler": self.scheduler.working()}
+        return tuple(name for name, fine in works.items() if not fine)
 
     # Base models
 
@@ -323,6 +330,13 @@ class Studio:
             self.delete(owner, job.run)
         for dataset_id in self.ledger.datasets(owner):
             self.data.remove_one(owner, dataset_id)
+
+    def download(self, owner: str, run_id: str) -> str:
+        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes. Raises BusyError, NotFoundError."""
+        view = self.run(owner, run_id)
+        if not view.usable():
+            raise BusyError("This model is not finished, so it cannot be downloaded yet.")
+        return self.tickets.mint(Folder(self.home.run(run_id).weights(), view.name))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""

@@ -14,9 +14,10 @@ PACKAGE = ROOT / "qlora_demo"
 LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
+    ("web",),
     ("studio",),
     ("hosting",),
-    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers"),
+    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads"),
     ("submission", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),

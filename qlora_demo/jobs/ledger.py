@@ -75,6 +75,17 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise StorageError(f"{path} is damaged and cannot be read ({error}). Move it away; models in the runs folder stay whole.") from error
 
+    def can_write(self) -> bool:
+        """Whether a row could be written now; none is."""
+        try:
+            with self._connect() as db:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("INSERT INTO datasets(id, owner, name, created) VALUES('', '', '', 0)")
+                db.execute("ROLLBACK")
+        except (sqlite3.Error, OSError):
+            return False
+        return True
+
     def add_job(self, kind: str, run: str, owner: str) -> Job:
         now = time.time()
         sql = "INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?) RETURNING *"

@@ -74,6 +74,10 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._thread.start()
 
+    def working(self) -> bool:
+        """Whether the line is being worked through here."""
+        return self._thread is not None and self._thread.is_alive()
+
     def wake(self) -> None:
         """Look now instead of at the next tick."""
         self._wake.set()
