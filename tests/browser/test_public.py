@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -62,6 +63,12 @@ def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> No
     phone.reload()
     phone.get_by_role("tab", name="My models").click()
     expect(phone.locator("#model-detail")).to_contain_text("character")
+
+    with ann.expect_download() as taken:
+        ann.locator("#model-download").click()
+    assert re.fullmatch(r"character, \d+ \w+\.zip", taken.value.suggested_filename)
+    with zipfile.ZipFile(taken.value.path()) as archive:
+        assert any(name.endswith("adapter_model.safetensors") for name in archive.namelist()) and archive.testzip() is None
 
     ann.get_by_role("button", name="Share it").click()
     ann.locator("#share-make").click()
