@@ -27,11 +27,11 @@ from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError,
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
-from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
+from qlora_demo.jobs.ledger import EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
-from qlora_demo.run_dir import Home, read_json, remove, write_json
+from qlora_demo.run_dir import Home, clear_away, put_away, read_json, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder, hub_folder
@@ -301,11 +301,11 @@ class Studio:
 
     def delete(self, owner: str, run_id: str) -> None:
         """Model, data and report go for good. Raises BusyError while it trains."""
-        job = self._changeable(owner, run_id)
-        if job.state in ACTIVE:
+        self._changeable(owner, run_id)
+        if not self.ledger.remove_run(run_id, lambda: put_away(self.home.run(run_id).path)):
+            self.ledger.job_of_run(run_id, owner)  # raises where another click was quicker
             raise BusyError("This model is still training. Stop it first, then delete it.")
-        self.ledger.remove_run(run_id)
-        remove(self.home.run(run_id).path)
+        clear_away(self.home.run(run_id).path)
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +73,11 @@ class Ledger:
             raise StorageError(f"{path} is damaged and cannot be read ({error}). Move it away; models in the runs folder stay whole.") from error
 
     def add_job(self, kind: str, run: str, owner: str) -> Job:
+        """Into the line. A run that is there already stays as it is: another process may have found its directory first."""
         now = time.time()
-        sql = "INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?) RETURNING *"
+        sql = """
+            INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?)
+            ON CONFLICT(kind, run) DO UPDATE SET owner=excluded.owner RETURNING *"""
         return self._one(sql, (kind, run, owner, now, now))
 
     def claim(self, kind: str) -> Job | None:
@@ -110,6 +113,10 @@ class Ledger:
             return self._all("SELECT * FROM jobs ORDER BY id", ())
         return self._all("SELECT * FROM jobs WHERE owner=? ORDER BY id", (owner,))
 
+    def job(self, job_id: int) -> Job | None:
+        """As it is now; None where it was deleted."""
+        return self._maybe("SELECT * FROM jobs WHERE id=?", (job_id,))
+
     def in_states(self, states: Sequence[str]) -> list[Job]:
         return [job for job in self.jobs() if job.state in states]
 
@@ -127,9 +134,14 @@ class Ledger:
     def active(self) -> Job | None:
         return next(iter(self.in_states(ACTIVE)), None)
 
-    def remove_run(self, run: str) -> None:
+    def remove_run(self, run: str, put_away: Callable[[], object]) -> bool:
+        """Unless it is active or gone already. `put_away` takes its directory out of the way before the row is gone for good: a crash in between
+        leaves a row without a directory, which the next start drops, and never a directory that would come back as a run."""
         with self._connect() as db:
-            db.execute("DELETE FROM jobs WHERE run=?", (run,))
+            gone = db.execute("DELETE FROM jobs WHERE run=? AND state NOT IN ('starting', 'running', 'stopping') RETURNING id", (run,)).fetchall()
+            if gone:
+                put_away()
+        return bool(gone)
 
     def add_dataset(self, dataset_id: str, owner: str, name: str) -> None:
         with self._connect() as db:

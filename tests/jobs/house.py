@@ -43,6 +43,11 @@ class House:
     def job(self, name: str) -> Job:
         return self.ledger.job_of_run(name, "me")
 
+    def starts(self, run: RunDir) -> list[str]:
+        """The pids of the workers that had it, in their order."""
+        place = run.path / "starts"
+        return place.read_text().split() if place.exists() else []
+
     def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
         deadline = time.monotonic() + seconds
         while not true():
