@@ -296,6 +296,8 @@ class Studio:
         job = self._changeable(owner, run_id)
         if job.state not in ("failed", "stopped", "interrupted"):
             raise BusyError("This run is not stopped, so there is nothing to continue.")
+        if self.run(owner, run_id).time_is_up():
+            raise BusyError("This run has used all its time here. Train again with fewer steps.")
         self.scheduler.resume(job)
         self.scheduler.wake()
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qlora_demo.errors import StorageError
 from qlora_demo.events import read_events
+from qlora_demo.jobs.deadline import max_seconds
 from qlora_demo.progress import progress_of
-from qlora_demo.run_dir import RunDir, read_json
+from qlora_demo.run_dir import RunDir
 
 LEARNING_SECONDS = 900
 """A step writes an event and a line of the log. The slowest step this app offers, a large model on a processor, takes minutes."""
@@ -55,14 +55,6 @@ class Watchdog:
     def forget(self, run: RunDir) -> None:
         """Its worker has ended; another one is watched from its own beginning."""
         self._seen.pop(run.id, None)
-
-
-def max_seconds(run: RunDir) -> float | None:
-    """What a run may take over all its attempts, by its run.json; None where nothing is said, or nothing can be read."""
-    try:
-        return read_json(run.run_json).get("max_seconds")
-    except StorageError:
-        return None
 
 
 def _written(run: RunDir) -> tuple[int, int]:

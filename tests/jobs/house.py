@@ -26,11 +26,14 @@ class House:
         self.ledger = Ledger(self.home.ledger)
         self.room_made: list[str] = []
 
-    def scheduler(self) -> Scheduler:
+    def environ(self) -> dict[str, str]:
         environ = child_environ(os.environ)
         environ["PYTHONPATH"] += os.pathsep + str(TESTS)
+        return environ
+
+    def scheduler(self) -> Scheduler:
         tenants = Tenants(lambda job: self.room_made.append(job.run), lambda: self.room_made.append("room again"))
-        return Scheduler(self.home, self.ledger, tenants, environ, module="stand_in_worker")
+        return Scheduler(self.home, self.ledger, tenants, self.environ(), module="stand_in_worker")
 
     def submit(self, name: str, owner: str = "me", **plan: object) -> RunDir:
         run = self.home.run(name)
