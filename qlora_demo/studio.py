@@ -27,10 +27,11 @@ from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError,
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
-from qlora_demo.jobs.ledger import EVERYONE, Job, Ledger
+from qlora_demo.jobs.ledger import EVERYONE, Job
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
+from qlora_demo.recovery import complete, open_ledger
 from qlora_demo.run_dir import Home, clear_away, put_away, read_json, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
@@ -69,7 +70,7 @@ class Studio:
         training = {**training_environ(os.environ, self.machine.cores), **home}
         environ = {**child_environ(os.environ), **home, "OMP_NUM_THREADS": str(max(1, self.machine.cores - spare_cores))}
         self._environ = training
-        self.ledger = Ledger(self.home.ledger)
+        self.ledger = open_ledger(self.home)
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
         self.data = DataSets(self.home, self.ledger, settings, environ)
@@ -78,6 +79,7 @@ class Studio:
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
         everyone's example."""
+        complete(self.home, self.ledger)
         self.scheduler.start(warm)
         if self.settings.space and not self.ledger.jobs():
             try:

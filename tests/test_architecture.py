@@ -15,7 +15,7 @@ LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
     ("studio",),
-    ("run_view", "data_sets", "forecast"),
+    ("run_view", "data_sets", "forecast", "recovery"),
     ("submission", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),

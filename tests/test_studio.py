@@ -78,12 +78,6 @@ def test_a_model_that_is_not_finished_cannot_be_tested(studio: Studio, csv: Path
         studio.evaluate(LOCAL, run)
 
 
-def test_the_owner_is_not_written_into_the_run(studio: Studio, csv: Path) -> None:
-    dataset = studio.data.add_file("a secret key", csv, "faq.csv")
-    run = studio.submit("a secret key", dataset, studio.recommend("a secret key", dataset), "x")
-    assert "a secret key" not in studio.home.run(run).run_json.read_text()
-
-
 def test_bad_settings_leave_no_run(studio: Studio, csv: Path) -> None:
     dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     with pytest.raises(RecipeError, match="rank must be from 1 to 256"):
