@@ -32,6 +32,7 @@ from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
 from qlora_demo.recovery import complete, open_ledger
+from qlora_demo.redact import redact
 from qlora_demo.run_dir import Home, clear_away, put_away, read_json, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
@@ -281,14 +282,16 @@ class Studio:
         return dataset_id
 
     def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:
-        """The end of what the worker wrote."""
+        """The end of what the worker wrote, in whole lines, without secrets and places."""
         self.ledger.job_of_run(run_id, owner)
         path = self.home.run(run_id).log
         if not path.exists():
             return ""
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - last_bytes))
-            return file.read().decode("utf-8", errors="replace")
+            skipped = max(0, path.stat().st_size - last_bytes)
+            file.seek(skipped)
+            text = file.read().decode("utf-8", errors="replace")
+        return redact(text[text.find("\n") + 1 :] if skipped else text, os.environ, self.home.path)
 
     def stop(self, owner: str, run_id: str) -> None:
         self.scheduler.stop(self._changeable(owner, run_id))

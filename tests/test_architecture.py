@@ -24,7 +24,7 @@ LAYERS = (
     ("estimate", "progress"),
     ("recipe", "examples"),
     ("catalogue", "hardware"),
-    ("pipes",),
+    ("pipes", "redact"),
     ("run_dir", "events"),
     ("settings",),
     ("errors", "systems"),

@@ -16,7 +16,6 @@ from qlora_demo.jobs import processes
 from qlora_demo.jobs.ledger import EVERYONE, Job
 from qlora_demo.jobs.processes import Identity
 from qlora_demo.jobs.scheduler import DIED_EARLY, INTERRUPTED, LEFT_THE_LINE, STOPPED_UNSAVED, Scheduler, Tenants
-from qlora_demo.pipes import child_environ
 from qlora_demo.run_dir import read_json
 
 
@@ -138,9 +137,20 @@ def test_a_pid_that_is_used_again_is_never_signalled(house: House) -> None:
 
 
 def test_secrets_do_not_reach_the_worker(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setenv("OAUTH_CLIENT_SECRET", "x")
-    assert not {"HF_TOKEN", "OAUTH_CLIENT_SECRET"} & set(child_environ(os.environ))
+    secrets = ("HF_TOKEN", "OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "QLORA_DEMO_AUTH", "QLORA_DEMO_WORKSHOP", "OPENAI_API_KEY")
+    secrets += ("AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS", "SSH_AUTH_SOCK", "db_password", "Session_Cookie")
+    for name in secrets:
+        monkeypatch.setenv(name, "to be kept")
+    monkeypatch.setenv("QLORA_DEMO_DEVICE", "cpu")
+    run = house.submit("a")
+    worker = processes.start(run, house.environ(), "stand_in_worker")
+    house.until(lambda: processes.alive(run))
+    reached = psutil.Process(worker.pid).environ()
+    worker.kill()
+    worker.wait()
+    assert [name for name in secrets if name in reached] == []
+    assert "to be kept" not in reached.values()
+    assert reached["QLORA_DEMO_DEVICE"] == "cpu"
 
 
 def test_a_worker_of_ours_that_is_killed_is_not_left_as_a_zombie(house: House, scheduler: Scheduler) -> None:
