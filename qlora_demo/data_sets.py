@@ -24,11 +24,13 @@ from qlora_demo.examples import find_example
 from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.pipes import Child, ChildDied
 from qlora_demo.recipe import Recipe
-from qlora_demo.run_dir import Home, new_id, read_json, remove
+from qlora_demo.run_dir import Home, clear_away, new_id, put_away, read_json, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.source.fetch import Watch, unwatched
 from qlora_demo.source.hub_data import Split, fetch_split, parse_repo, splits
 
+OWNER = "owner.json"
+"""In a data set's folder: whose it is, and the file that it was read from, as a command would name it."""
 PASTED_BYTES = 1_000_000
 KEPT_SECONDS = 60
 QUICKLY_COUNTED = 20_000
@@ -103,8 +105,13 @@ class DataSets:
     def _add(self, owner: str, path: Path, display_name: str, name: str, choices: Choices) -> str:
         dataset_id = new_id()
         read_in_child(path, display_name, choices, self.limits(), self._home.datasets / dataset_id)
-        self._ledger.add_dataset(dataset_id, owner, name)
+        self._own(owner, dataset_id, name)
         return dataset_id
+
+    def _own(self, owner: str, dataset_id: str, name: str) -> None:
+        """In its folder too, for a ledger that has to be made again."""
+        write_json(self._home.datasets / dataset_id / OWNER, {"owner": owner, "name": name, "created": time.time()})
+        self._ledger.add_dataset(dataset_id, owner, name)
 
     # Using
 
@@ -141,7 +148,7 @@ class DataSets:
             self.get(owner, dataset_id)
             new, name = new_id(), self._ledger.dataset_name(dataset_id)
             read_again_in_child(self._home.datasets / dataset_id, name, choices, self.limits(), self._home.datasets / new)
-            self._ledger.add_dataset(new, owner, name)
+            self._own(owner, new, name)
             self._followers[dataset_id] = new
             self._sweep(KEPT_SECONDS)
             self._replaced.append((time.monotonic(), owner, dataset_id))
@@ -170,6 +177,13 @@ class DataSets:
         for other in self._same_file(owner, dataset_id):
             self._remove_one(other)
 
+    def hand_over(self, owner: str, to: str) -> None:
+        """What the folders say of their owner; the ledger's rows go with those of the runs."""
+        for dataset_id in self._ledger.datasets(owner):
+            owner_json = self._home.datasets / dataset_id / OWNER
+            about = read_json(owner_json)
+            write_json(owner_json, {"owner": to, "name": about["name"], "created": about["created"]})
+
     def remove_one(self, owner: str, dataset_id: str) -> None:
         """This data set alone, as it is. Raises NotFoundError."""
         if self._ledger.dataset_owner(dataset_id) != owner:
@@ -183,8 +197,10 @@ class DataSets:
         return {other for other, path in sources.items() if path.exists() and path.samefile(source)}
 
     def _remove_one(self, dataset_id: str) -> None:
+        """The folder first: one without a row would come back."""
+        put_away(self._home.datasets / dataset_id)
         self._ledger.remove_dataset(dataset_id)
-        remove(self._home.datasets / dataset_id)
+        clear_away(self._home.datasets / dataset_id)
 
     def _learned_from(self, owner: str) -> set[str]:
         learned = set()

@@ -115,6 +115,11 @@ class RunDir:
         return self.path / "lock"
 
     @property
+    def worker_json(self) -> Path:
+        """Which process holds the lock."""
+        return self.path / "worker.json"
+
+    @property
     def stop(self) -> Path:
         return self.path / "stop"
 
@@ -209,6 +214,21 @@ def publish(temporary: Path, final: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Deletes a folder so that a crash in between leaves nothing that looks whole: renamed first, then removed."""
-    doomed = folder.with_name(f".deleted-{folder.name}")
-    replace(folder, doomed)
-    shutil.rmtree(doomed)
+    put_away(folder)
+    clear_away(folder)
+
+
+def put_away(folder: Path) -> None:
+    """Gives a folder that is to be deleted a name under which nobody takes it for whole. One that is missing already stays so."""
+    if folder.exists():
+        replace(folder, _doomed(folder))
+
+
+def clear_away(folder: Path) -> None:
+    """Deletes what was put away."""
+    if _doomed(folder).exists():
+        shutil.rmtree(_doomed(folder))
+
+
+def _doomed(folder: Path) -> Path:
+    return folder.with_name(f".deleted-{folder.name}")

@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from qlora_demo.errors import UserError
-from qlora_demo.jobs import fitting
+from qlora_demo.jobs import fitting, processes
 from qlora_demo.jobs.processes import EXIT_INTERRUPTED, EXIT_MEMORY, EXIT_TAKEN
 from qlora_demo.run_dir import Home, RunDir, write_json
 
@@ -63,6 +63,7 @@ def _work(run: RunDir) -> int:
 
     reason, out_of_memory = FAULT, False
     try:
+        processes.sign(run)
         return _train(run, stop_asked)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -70,6 +71,8 @@ def _work(run: RunDir) -> int:
     except Exception as error:
         traceback.print_exc()
         out_of_memory = fitting.out_of_memory(error)
+    finally:
+        run.worker_json.unlink(missing_ok=True)
     if not out_of_memory:
         write_json(run.result_json, {"outcome": "failed", "reason": reason})
         return 0
