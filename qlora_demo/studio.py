@@ -14,19 +14,22 @@ from urllib.parse import urlsplit
 import numpy as np
 from huggingface_hub import constants
 
+from qlora_demo.bucket import bucket_of
 from qlora_demo.catalogue import BUNDLED_ID, MODELS, BaseModel, default_model, find_model
 from qlora_demo.chat.client import Ask, ChatClient, Turn
 from qlora_demo.data.conversation import Message, Row, read_rows
-from qlora_demo.data.dataset import PreparedDataset
+from qlora_demo.data.dataset import ABOUT, PreparedDataset
 from qlora_demo.data.finding import Finding
 from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
-from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError, UserError
+from qlora_demo.errors import BusyError, DataError, DiskFullError, NotFoundError, StorageError, UserError
+from qlora_demo.estimate import Computing
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
+from qlora_demo.housekeeping import House, Housekeeper
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.pipes import child_environ, training_environ
@@ -35,6 +38,7 @@ from qlora_demo.run_dir import Home, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder, hub_folder
+from qlora_demo.storage import Storage, note_use
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
 LOCAL = "local"
@@ -73,12 +77,17 @@ class Studio:
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
         self.data = DataSets(self.home, self.ledger, settings, environ)
+        self.storage = Storage(self.home, self.ledger, settings)
+        house = House(self.home, self.ledger, settings, bucket_of(settings), lambda job: self.delete(job.owner, job.run))
+        self.housekeeper = Housekeeper(house)
         self._hub_seen = (0.0, False)
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
         everyone's example."""
+        self.housekeeper.bring_back()
         self.scheduler.start(warm)
+        self.housekeeper.start()
         if self.settings.space and not self.ledger.jobs():
             try:
                 self.train_example()
@@ -90,6 +99,8 @@ class Studio:
         self.chat.release(given_back=False)
         self.data.close()
         self.scheduler.close()
+        self.housekeeper.close()
+        self.ledger.close()
 
     # Base models
 
@@ -176,7 +187,7 @@ class Studio:
         return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
 
     def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
-        """The run is on disk and in the line when this returns. Returns its id. Raises RecipeError, ModelError, NotFoundError."""
+        """The run is on disk and in the line when this returns. Returns its id. Raises RecipeError, ModelError, NotFoundError, StorageError."""
         recipe.validate()
         model = find_model(recipe.model)
         forecast = self.forecast(owner, dataset_id, recipe)
@@ -185,6 +196,7 @@ class Studio:
                 f"This needs about {forecast.memory_bytes / 1e9:.1f} GB of memory; {forecast.free_bytes / 1e9:.1f} GB are free. "
                 "Choose QLoRA or a smaller model."
             )
+        self.storage.check_run(owner, recipe, Computing.of(self.machine).number)
         dataset = self.data.get(owner, dataset_id)
         learn, held_out = self.split(dataset, recipe)
         if not learn:
@@ -193,7 +205,12 @@ class Studio:
         file = self.ledger.dataset_name(dataset_id)
         submission = Submission(owner, title, recipe, model, learn, held_out, dataset_id, dataset, file, forecast.seconds, forecast.memory_bytes)
         run_id = build(self.home, submission)
-        self.ledger.add_job("train", run_id, owner)
+        try:
+            self.ledger.add_job("train", run_id, owner)
+        except DiskFullError:
+            remove(self.home.run(run_id).path)
+            raise
+        note_use(self.home.datasets / dataset_id / ABOUT)
         active = self.ledger.active()
         if active is not None and active.owner == EVERYONE != owner:
             self.scheduler.give_way(active)
@@ -252,7 +269,9 @@ class Studio:
 
     def run(self, owner: str, run_id: str) -> RunView:
         """Raises NotFoundError."""
-        return in_line(read_view(self.home, self.ledger.job_of_run(run_id, owner)), self.home, self.ledger, time.time())
+        job = self.ledger.job_of_run(run_id, owner)
+        view = replace(read_view(self.home, job), keeps_until=self.storage.run_until(job))
+        return in_line(view, self.home, self.ledger, time.time())
 
     def may_change(self, owner: str, job: Job) -> bool:
         """One's own runs; everyone's example only where nobody else uses this machine."""
@@ -300,12 +319,14 @@ class Studio:
         self.scheduler.wake()
 
     def delete(self, owner: str, run_id: str) -> None:
-        """Model, data and report go for good. Raises BusyError while it trains."""
+        """Model, data and report go for good, from the bucket too. Raises BusyError while it trains, StorageError."""
         job = self._changeable(owner, run_id)
         if job.state in ACTIVE:
             raise BusyError("This model is still training. Stop it first, then delete it.")
+        self.housekeeper.forget(run_id)
         self.ledger.remove_run(run_id)
         remove(self.home.run(run_id).path)
+        self.housekeeper.forget(run_id)  # again: it may just have been copied
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""
@@ -321,6 +342,7 @@ class Studio:
             raise BusyError("This model is not finished, so it cannot be tested yet.")
         if dataset_id:
             self.data.get(owner, dataset_id)
+        note_use(self.home.run(run_id).used)
         rows = self.home.datasets / dataset_id / ROWS if dataset_id else None
         return evaluate_in_child(self.home.run(run_id), rows, self._environ, self.home.path / "evaluation.log", loaded)
 
@@ -334,6 +356,7 @@ class Studio:
         training = self.chat_waits_for(owner, view)
         if training is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
+        note_use(self.home.run(run_id).used)
         yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
 
     def chat_waits_for(self, owner: str, view: RunView) -> RunView | None:

@@ -15,8 +15,8 @@ LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
     ("studio",),
-    ("run_view", "data_sets", "forecast"),
-    ("submission", "jobs"),
+    ("run_view", "data_sets", "forecast", "housekeeping"),
+    ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),
     ("data",),
@@ -26,6 +26,7 @@ LAYERS = (
     ("catalogue", "hardware"),
     ("pipes",),
     ("run_dir", "events"),
+    ("room",),
     ("settings",),
     ("errors", "systems"),
 )

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from qlora_demo.errors import NotFoundError, StorageError
+from qlora_demo.errors import DiskFullError, NotFoundError, StorageError
+from qlora_demo.room import DISK_FULL, is_full
 
 VERSION = 1
 ACTIVE = ("starting", "running", "stopping")
@@ -54,7 +55,11 @@ class Job:
 
 
 class Ledger:
-    """A short connection a call: any thread and any process may call."""
+    """A short connection a call: any thread and any process may call. Raises DiskFullError where the disk has no room for a change.
+
+    One more connection stays open: the last to close takes the shared files beside the ledger away, and on a full disk nobody could make them again,
+    not even to read.
+    """
 
     def __init__(self, path: Path):
         self._path = path
@@ -71,6 +76,12 @@ class Ledger:
             raise StorageError(f"{path} cannot be used ({error}). Check that its disk has room and that you may write there.") from error
         except sqlite3.DatabaseError as error:
             raise StorageError(f"{path} is damaged and cannot be read ({error}). Move it away; models in the runs folder stay whole.") from error
+        self._open = sqlite3.connect(path, check_same_thread=False)
+        self._open.execute("SELECT count(*) FROM jobs").fetchone()
+
+    def close(self) -> None:
+        """Lets go of its files. Calls after this work too."""
+        self._open.close()
 
     def add_job(self, kind: str, run: str, owner: str) -> Job:
         now = time.time()
@@ -150,6 +161,11 @@ class Ledger:
         with self._connect() as db:
             return [row["id"] for row in db.execute("SELECT id FROM datasets WHERE owner=? ORDER BY created", (owner,))]
 
+    def all_datasets(self) -> dict[str, str]:
+        """Every data set's owner by its id."""
+        with self._connect() as db:
+            return {row["id"]: row["owner"] for row in db.execute("SELECT id, owner FROM datasets")}
+
     def remove_dataset(self, dataset_id: str) -> None:
         with self._connect() as db:
             db.execute("DELETE FROM datasets WHERE id=?", (dataset_id,))
@@ -168,9 +184,13 @@ class Ledger:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(self._path, timeout=30)
         db.row_factory = sqlite3.Row
-        db.execute("PRAGMA synchronous=FULL")
         try:
+            db.execute("PRAGMA synchronous=FULL")
             with db:
                 yield db
+        except sqlite3.OperationalError as error:
+            if is_full(error):
+                raise DiskFullError(DISK_FULL) from error
+            raise
         finally:
             db.close()

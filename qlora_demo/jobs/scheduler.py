@@ -12,16 +12,18 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
 from filelock import FileLock, Timeout
 
-from qlora_demo.errors import BusyError, StorageError, UserError
+from qlora_demo.errors import BusyError, DiskFullError, StorageError, UserError
 from qlora_demo.jobs import fitting, processes
 from qlora_demo.jobs.ledger import ACTIVE, Job, Ledger
-from qlora_demo.jobs.processes import EXIT_INTERRUPTED, EXIT_KILLED, EXIT_MEMORY, Identity
+from qlora_demo.jobs.processes import EXIT_DISK, EXIT_INTERRUPTED, EXIT_KILLED, EXIT_MEMORY, Identity
 from qlora_demo.jobs.warm import Warm
+from qlora_demo.room import DISK_FULL, MAKE_ROOM, give_reserve, is_full
 from qlora_demo.run_dir import Home, RunDir, write_json
 from qlora_demo.systems import memory_kills
 
@@ -32,6 +34,7 @@ AUTOMATIC_ATTEMPTS = 3  # the first and two more after interruptions
 INTERRUPTED = "Training was interrupted. It can go on from its last saved point."
 RESTARTED = "The server restarted."
 DIED = "Training ended unexpectedly."
+NO_ROOM = f"The disk is full. What was saved is kept. {MAKE_ROOM}, then continue."
 KILLED = "Training ended unexpectedly: the system ended it, often because the memory ran out."
 STOPPED_UNSAVED = "You stopped it, but it ended before it could save its latest steps."
 LEFT_THE_LINE = "You took it out of the line before it started."
@@ -54,6 +57,7 @@ class Scheduler:
     def __init__(self, home: Home, ledger: Ledger, tenants: Tenants, environ: Mapping[str, str], module: str = WORKER):
         self._home, self._ledger, self._tenants, self._environ, self._module = home, ledger, tenants, environ, module
         self._busy = False
+        self._troubled = ""
         self._lock = FileLock(home.scheduler_lock, timeout=0, thread_local=False)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._warm: Warm | None = None
@@ -140,10 +144,20 @@ class Scheduler:
         while not self._closing.is_set():
             try:
                 self.tick()
-            except Exception:  # this thread's outermost edge: one bad tick must not end the line
-                traceback.print_exc()
+                self._troubled = ""
+            except Exception as error:  # this thread's outermost edge: one bad tick must not end the line
+                self._tell(error)
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
+
+    def _tell(self, error: Exception) -> None:
+        """A trouble that stays is told once. Where the disk is full, what is in reserve makes room to write down what happened."""
+        with suppress(OSError):  # the server's own output may have no room either
+            if is_full(error):
+                give_reserve(self._home.path)
+            if str(error) != self._troubled:
+                traceback.print_exc()
+        self._troubled = str(error)
 
     def _watch(self, job: Job) -> None:
         run = self._home.run(job.run)
@@ -166,18 +180,23 @@ class Scheduler:
 
     def _settle(self, job: Job, run: RunDir) -> None:
         """Writes down how a dead worker's run ended."""
-        child = self._children.pop(job.id, None)
+        child = self._children.get(job.id)
         code = child.wait() if child is not None and child.poll() is not None else None
         try:
             self._write_end(job, run, code)
+        except DiskFullError:
+            raise  # it is written down once there is room
         except StorageError as error:
             self._ledger.move(job.id, ACTIVE, "failed", str(error))
+        self._children.pop(job.id, None)
 
     def _write_end(self, job: Job, run: RunDir, code: int | None) -> None:
         """`code` is its exit code, None of a worker that was adopted. Raises StorageError."""
         result, asked = run.result(), processes.stop_request(run)
         if result is not None:
             self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
+        elif code == EXIT_DISK:
+            self._ledger.move(job.id, ACTIVE, "failed", NO_ROOM)
         elif asked == "stop" and code in (EXIT_INTERRUPTED, EXIT_MEMORY):
             self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
         elif asked == "interrupt" or code == EXIT_INTERRUPTED:
@@ -212,10 +231,13 @@ class Scheduler:
             self._ledger.set_worker(job.id, who.pid, who.created, who.boot_id)
         except psutil.NoSuchProcess:
             return  # it ended at once; the next tick says how
+        except DiskFullError:
+            raise  # the worker runs; only who it is could not be written down
         except UserError as error:
             self._ledger.move(job.id, ACTIVE, "failed", str(error))
         except OSError as error:
-            self._ledger.move(job.id, ACTIVE, "failed", f"Training could not be started ({error.strerror}). Try again.")
+            reason = DISK_FULL if is_full(error) else f"Training could not be started ({error.strerror}). Try again."
+            self._ledger.move(job.id, ACTIVE, "failed", reason)
 
     def _reconcile(self) -> None:
         """After a start: living workers are adopted by doing nothing, finished ones written down, interrupted ones put back in line."""

@@ -11,14 +11,15 @@ from qlora_demo.ui.views_watch import Strip, strip
 
 @dataclass(frozen=True)
 class Drawn:
-    """Equal as long as nothing that the page shows has changed: the states of all runs, the progress of those that matter, and of the run that is
-    shown what "watch it learn" says.
+    """Equal as long as nothing that the page shows has changed: the states of all runs, the progress of those that matter, of the run that is
+    shown what "watch it learn" says, and whether the disk is full.
     """
 
     shown: str = ""
     states: tuple = ()
     steps: tuple = ()
     strip: Strip | None = None
+    disk_full: bool = False
 
     def strip_of(self, run_id: str) -> Strip | None:
         """What stands there of this run, None where another one is drawn."""
@@ -35,7 +36,7 @@ def drawn_now(studio: Studio, run_id: str) -> Drawn:
     watched = [job.run for job in jobs if job.run == run_id or job.state in ("starting", "running", "stopping", "queued")]
     views = [studio.run(LOCAL, run) for run in watched]
     shown = next((view for view in views if view.id == run_id), None)
-    return Drawn(run_id, states, tuple(map(_progress, views)), strip(shown) if shown else None)
+    return Drawn(run_id, states, tuple(map(_progress, views)), strip(shown) if shown else None, studio.storage.full())
 
 
 def _progress(view: RunView) -> tuple:

@@ -162,7 +162,7 @@ def head(page: Page, views: list[RunView]) -> Updates:
     """The header line, for the run that trains or else waits."""
     busy = next((v for v in reversed(views) if v.active()), None)
     machine = page.studio.machine
-    text = header(machine.title(), machine.free_bytes(), activity(busy))
+    text = header(machine.title(), machine.free_bytes(), activity(busy), page.studio.storage.full())
     return {page.shell.header: text, page.shell.show: button("Show", busy is not None)}
 
 

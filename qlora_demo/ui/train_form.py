@@ -26,7 +26,7 @@ from qlora_demo.ui.form_fields import (
     write_form,
 )
 from qlora_demo.ui.guard import Updates, shown_in
-from qlora_demo.ui.parts import counted, esc, heading, note, shown, text
+from qlora_demo.ui.parts import counted, day, esc, heading, note, shown, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.views_data import noun
 from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, money, no_fit, out_of_reach, what_will_happen
@@ -107,11 +107,10 @@ def draw(form: TrainForm, studio: Studio, dataset_id: str, recipe: Recipe | None
     filled = recipe or studio.recommend(LOCAL, dataset_id)
     values, method = write_form(filled), form.controls["method"]
     follows = _follow(form, studio, dataset_id, values)
-    day = time.localtime()
     return {
         form.data: _data_line(f"{dataset.name}, {counted(len(dataset.rows), noun(dataset))}"),
         form.change: "Change",
-        form.name: f"{dataset.name.rpartition('.')[0] or dataset.name}, {day.tm_mday} {time.strftime('%b', day)}"[:LONGEST_NAME],
+        form.name: f"{dataset.name.rpartition('.')[0] or dataset.name}, {day(time.time())}"[:LONGEST_NAME],
         **dict(zip(form.inputs(), values, strict=True)),
         **follows,
         form.controls["model"]: gr.update(choices=model_choices(studio.models(LOCAL)), value=filled.model),
