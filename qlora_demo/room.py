@@ -16,9 +16,10 @@ MAKE_ROOM = "Delete a model or a data set that is no longer needed"
 DISK_FULL = f"The disk is full. {MAKE_ROOM}, then try again."
 FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_WORDS = re.compile(
-    r"No space left on device|os error (28|112|122)\b|PytorchStreamWriter failed writing|database or disk is full|^\d+ requested and \d+ written$"
+    r"No space left on device|os error (28|112|122)\b|database or disk is full|^\d+ requested and \d+ written$"
+    r"|PytorchStreamWriter failed writing|inline_container\.cc.*unexpected pos"
 )
-"""Of libraries that do not pass on the system's number: safetensors, torch, SQLite, numpy."""
+"""Of libraries that do not pass on the system's number: safetensors, SQLite, numpy, torch."""
 RESERVE, RESERVE_BYTES = "reserve", 4_000_000
 """A file that is given up when the disk is full, so that what happened can still be written down."""
 ROOM_FOR_RESERVE = 100_000_000
