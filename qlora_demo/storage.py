@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from qlora_demo.errors import StorageError
 from qlora_demo.estimate import artifact_bytes, disk_bytes
 from qlora_demo.jobs.ledger import EVERYONE, FINAL, Job, Ledger
 from qlora_demo.recipe import Recipe
-from qlora_demo.room import FULL_BYTES, MAKE_ROOM, free_bytes, size_of
+from qlora_demo.room import FULL_BYTES, MAKE_ROOM, free_bytes, give_reserve, size_of
 from qlora_demo.run_dir import Home, read_json, remove
 from qlora_demo.settings import Settings
 
@@ -129,9 +130,23 @@ def modified(path: Path) -> float:
 
 def remove_dataset(home: Home, ledger: Ledger, dataset_id: str) -> None:
     """Its row first: whatever happens then, nobody meets half of it."""
+    make_way(home, home.datasets / dataset_id, ABOUT)
     ledger.remove_dataset(dataset_id)
     with suppress(FileNotFoundError):
         remove(home.datasets / dataset_id)
+
+
+def make_way(home: Home, folder: Path, kept: str) -> None:
+    """Before a folder is deleted on a full disk: what is in it goes at once, all but the file `kept`. Else there were no room to write that it is
+    gone, and so no way to make any."""
+    if free_bytes(home.path) >= FULL_BYTES or not folder.is_dir():
+        return
+    give_reserve(home.path)
+    for inside in folder.iterdir():
+        if inside.is_dir() and not inside.is_symlink():
+            shutil.rmtree(inside, ignore_errors=True)
+        elif inside.name != kept:
+            inside.unlink(missing_ok=True)
 
 
 def gigabytes(count: float) -> str:

@@ -38,7 +38,7 @@ from qlora_demo.run_dir import Home, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder, hub_folder
-from qlora_demo.storage import Storage, note_use
+from qlora_demo.storage import Storage, make_way, note_use
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
 LOCAL = "local"
@@ -324,6 +324,7 @@ class Studio:
         if job.state in ACTIVE:
             raise BusyError("This model is still training. Stop it first, then delete it.")
         self.housekeeper.forget(run_id)
+        make_way(self.home, self.home.run(run_id).path, "run.json")
         self.ledger.remove_run(run_id)
         remove(self.home.run(run_id).path)
         self.housekeeper.forget(run_id)  # again: it may just have been copied
