@@ -188,6 +188,7 @@ def _bring(copy: Path, about: dict[str, Any], run: RunDir) -> bool:
             return False
         for name in set(names) & set(about["seen"]):
             os.utime(made.path / name, ns=(about["seen"][name][1],) * 2)  # so that it is not taken for changed
+        made.used.touch()  # that somebody used it since it was copied is not known
         publish(made.path, run.path)
         return True
     finally:

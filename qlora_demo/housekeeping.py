@@ -25,7 +25,8 @@ from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
 from qlora_demo.storage import DAY, HOUR, Storage, remove_dataset
 
-LOOK_SECONDS, SWEEP_SECONDS = 5.0, 600.0
+LOOK_SECONDS, SWEEP_SECONDS, CLOSE_SECONDS = 5.0, 600.0, 20.0
+LOG_BYTES = 20_000_000
 LEFTOVER_SECONDS, BROKEN_LEDGER_SECONDS = HOUR, 30 * DAY
 
 
@@ -64,10 +65,11 @@ class Housekeeper:
         self._thread.start()
 
     def close(self) -> None:
-        """Waits for what it is at, but not for a long copy: a half one is worth nothing, and is taken away later."""
+        """After the last training has saved its point, which is copied too. A copy that takes long is not waited for: half of it is worth
+        nothing, and goes later."""
         self._closing.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=LOOK_SECONDS)
+            self._thread.join(timeout=CLOSE_SECONDS)
 
     def _run(self) -> None:
         swept = None
@@ -77,9 +79,13 @@ class Housekeeper:
                 for task in (sweep_leftovers, sweep_temporary, sweep_old):
                     self._try(lambda task=task: task(self._house, time.time()), task)
                 self._try(lambda: keep_reserve(self._house.home.path), keep_reserve)
-            if self._house.bucket is not None:
-                self._try(lambda: copy_to_bucket(self._house), copy_to_bucket)
+            self._copy()
             self._closing.wait(LOOK_SECONDS)
+        self._copy()
+
+    def _copy(self) -> None:
+        if self._house.bucket is not None:
+            self._try(lambda: copy_to_bucket(self._house), copy_to_bucket)
 
     def _try(self, call: Callable[[], None], task: Callable[..., None]) -> None:
         """A trouble that stays is told once."""
@@ -101,6 +107,9 @@ def sweep_leftovers(house: House, now: float) -> None:
     for path in house.home.path.glob("ledger.broken-*"):
         if _untouched(path, now) >= BROKEN_LEDGER_SECONDS:
             _delete(path)
+    for path in house.home.path.glob("*.log"):  # of the chat, the data worker and tests: whoever writes goes on at the new end
+        if not path.is_symlink() and path.stat().st_size > LOG_BYTES:
+            os.truncate(path, 0)
     known = house.ledger.all_datasets()
     for folder in house.home.datasets.iterdir():
         if not folder.name.startswith(".") and folder.name not in known and _untouched(folder, now) >= LEFTOVER_SECONDS:

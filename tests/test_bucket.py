@@ -79,8 +79,8 @@ def test_a_finished_run_is_found_again_on_an_empty_disk(home: Home, bucket: Buck
     shutil.rmtree(home.path)
     home.create()
     assert bucket.bring_back(home) == ["a"]
-    assert contents(home.run("a")) == before
-    assert names(home.run("a")) == sorted([*WHOLE, *DATA])
+    assert contents(home.run("a")) == {**before, "used": b""}
+    assert names(home.run("a")) == sorted([*WHOLE, *DATA, "used"])
     assert [path.name for path in home.runs.iterdir()] == ["a"]
     assert not Bucket(bucket._runs.parent).keep(home.run("a"))  # not taken for changed, though the next server remembers nothing
     assert bucket.bring_back(home) == []

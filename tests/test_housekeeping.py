@@ -102,6 +102,16 @@ def test_what_was_begun_and_never_finished_goes_after_an_hour(house: House) -> N
     assert [path for path in [*kept, growing] if not path.exists()] == []
 
 
+def test_logs_do_not_grow_for_ever(house: House) -> None:
+    for name, size in (("chat.log", 30_000_000), ("data.log", 1_000)):
+        (house.home.path / name).touch()
+        os.truncate(house.home.path / name, size)
+    with (house.home.path / "chat.log").open("ab", buffering=0) as held:
+        sweep_leftovers(house, NOW)
+        held.write(b"on")
+    assert [(house.home.path / name).stat().st_size for name in ("chat.log", "data.log")] == [2, 1_000]
+
+
 def test_points_left_by_a_finished_run_go_but_not_while_its_worker_lives(house: House) -> None:
     path = run(house, "run", "finished", age=2 * HOUR)
     aged(path / "checkpoints" / "step-5", 2 * HOUR, folder=True)

@@ -67,9 +67,7 @@ def _what_comes_in(studio: Studio) -> str:
 
 def kept(hours: int, days: int) -> str:
     """How long data stays here; 0 is for ever."""
-    if not hours and not days:
-        return ""
-    unused = counted(hours, "hour") if hours and (not days or hours < 24 * days) else counted(days, "day")
-    if not days:
-        return f"Deleted after {unused}, unless you train on it."
-    return f"Deleted after {unused}, or if you train on it, {counted(days, 'day')} after its last use."
+    if not hours or 0 < 24 * days <= hours:
+        return f"Deleted {counted(days, 'day')} after its last use." if days else ""
+    trained = f"or if you train on it, {counted(days, 'day')} after its last use" if days else "unless you train on it"
+    return f"Deleted after {counted(hours, 'hour')}, {trained}."

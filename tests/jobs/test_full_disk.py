@@ -7,16 +7,18 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from house import House
-from runs import make_run
+from runs import conversations, make_run
 from small_disk import fill, small_disk
 from working import finish, start, wait_for_step
 
 from qlora_demo.catalogue import Dimensions
+from qlora_demo.data.conversation import write_rows
 from qlora_demo.errors import DiskFullError
 from qlora_demo.estimate import checkpoint_bytes
 from qlora_demo.events import read_events
@@ -26,7 +28,9 @@ from qlora_demo.jobs.scheduler import NO_ROOM
 from qlora_demo.recipe import Recipe
 from qlora_demo.room import DISK_FULL, RESERVE, keep_reserve
 from qlora_demo.run_dir import Home, RunDir, read_json, write_json
+from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
+from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.training import checkpoints
 
 SAVED = re.compile(r"The disk is full\. Saved up to step (\d+)\. Delete a model or a data set that is no longer needed, then continue\.")
@@ -49,8 +53,8 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> 
 
 @pytest.fixture
 def disk(tmp_path: Path, tiny_folder: Path) -> Iterator[Home]:
-    """A home of its own on 8 MB; the base model lies elsewhere."""
-    with small_disk(tmp_path / "small", 8) as place:
+    """A home of its own on 12 MB; the base model lies elsewhere."""
+    with small_disk(tmp_path / "small", 12) as place:
         home = Home(place / "home").create()
         bundled_folder(home.models).symlink_to(tiny_folder, target_is_directory=True)
         yield home
@@ -119,6 +123,47 @@ def test_a_saved_point_takes_what_the_arithmetic_says(interrupted: RunDir) -> No
     learning = dimensions.adapter_parameters(recipe.rank)
     assert 10 * learning < optimizer < 16 * learning + 50_000  # 12 or 14 bytes each, and names
     assert optimizer + tokenizer < checkpoint_bytes(dimensions, recipe, 2)
+
+
+def test_a_server_lives_through_it_and_the_run_goes_on(disk: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it: a studio with its scheduler and a real worker, on a disk that somebody else fills while it learns."""
+    monkeypatch.setattr("qlora_demo.storage.SPARE_BYTES", -1e9)
+    monkeypatch.setattr("qlora_demo.storage.DATA_SPARE_BYTES", -1e9)
+    monkeypatch.setattr("qlora_demo.room.ROOM_FOR_RESERVE", 5_000_000)
+    monkeypatch.setenv("QLORA_DEMO_HOME", str(disk.path))
+    studio = Studio(Settings(home=str(disk.path), device="cpu", offline=True))
+    write_rows(tmp_path / "rows.jsonl", conversations(24))
+    dataset = studio.data.add_file(LOCAL, tmp_path / "rows.jsonl", "rows.jsonl")
+    recipe = replace(studio.recommend(LOCAL, dataset, "", "lora"), epochs=100.0, evaluations=0, batch_size=1, micro_batch_size=1)
+    run = disk.run(studio.submit(LOCAL, dataset, recipe, "x"))
+    studio.start()
+    until(lambda: steps(run), studio)
+    studio.close()  # a saved point
+    saved = checkpoints.step_of(checkpoints.newest(run.checkpoints))
+    studio = Studio(Settings(home=str(disk.path), device="cpu", offline=True))
+    studio.start()
+    until(lambda: steps(run)[-1] > saved + 2, studio)
+    filler = fill(disk.path)
+    until(lambda: studio.run(LOCAL, run.id).job.state == "failed", studio)
+    assert studio.run(LOCAL, run.id).job.reason.startswith("The disk is full. ")
+    assert studio.scheduler._thread.is_alive()
+    assert studio.storage.full()
+    filler.unlink()
+    began = len(steps(run))
+    studio.resume(LOCAL, run.id)
+    until(lambda: len(steps(run)) > began, studio)
+    assert steps(run)[began] == saved + 1
+    studio.stop(LOCAL, run.id)
+    until(lambda: studio.run(LOCAL, run.id).job.state == "stopped", studio)
+    assert studio.run(LOCAL, run.id).usable()
+    studio.close()
+
+
+def until(true: Callable[[], object], studio: Studio, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, studio.ledger.jobs()
+        time.sleep(0.05)
 
 
 def test_the_line_goes_on_once_there_is_room(tmp_path: Path) -> None:
