@@ -123,9 +123,11 @@ class DataSets:
         """Whether it was read from a file that comes along."""
         return self._ledger.dataset_name(dataset_id).startswith(EXAMPLES_FOLDER)
 
-    def turn(self, dataset_id: str) -> threading.RLock:
+    def turn(self, owner: str, dataset_id: str) -> threading.RLock:
         """To be held from looking at what is chosen until another choice is made: two quick clicks are two changes, one after the other. There is one
-        for each file, whatever was made of it."""
+        for each file, whatever was made of it. "" is for what could not be read yet. Raises NotFoundError."""
+        if dataset_id:
+            self.get(owner, self.newest(dataset_id))
         source = self._home.datasets / dataset_id / SOURCE
         with self._starting:
             return self._turns.setdefault(source.stat().st_ino if source.exists() else 0, threading.RLock())
@@ -140,7 +142,7 @@ class DataSets:
         """The same file with other choices, as a new data set. The old one goes after a minute, unless a run learned from it: a click that was made
         while the new one was read still speaks of it. Returns the new id. Raises DataError, NotFoundError, StorageError.
         """
-        with self.turn(dataset_id):
+        with self.turn(owner, dataset_id):
             self.get(owner, dataset_id)
             self._storage.check_data(owner, (self._home.datasets / dataset_id / SOURCE).stat().st_size)
             new, name = new_id(), self._ledger.dataset_name(dataset_id)

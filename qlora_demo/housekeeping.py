@@ -16,14 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from qlora_demo.bucket import Bucket
-from qlora_demo.errors import BusyError, NotFoundError, StorageError
+from qlora_demo.bucket import Bucket, bucket_of
+from qlora_demo.errors import StorageError
 from qlora_demo.jobs import processes
-from qlora_demo.jobs.ledger import EVERYONE, FINAL, Job, Ledger
+from qlora_demo.jobs.ledger import EVERYONE, FINAL, Ledger
 from qlora_demo.room import keep_reserve
-from qlora_demo.run_dir import Home
+from qlora_demo.run_dir import Home, remove
 from qlora_demo.settings import Settings
-from qlora_demo.storage import DAY, HOUR, Storage, remove_dataset
+from qlora_demo.storage import DAY, HOUR, Storage, make_way, remove_dataset
 
 LOOK_SECONDS, SWEEP_SECONDS, CLOSE_SECONDS = 5.0, 600.0, 20.0
 LOG_BYTES = 20_000_000
@@ -32,20 +32,19 @@ LEFTOVER_SECONDS, BROKEN_LEDGER_SECONDS = HOUR, 30 * DAY
 
 @dataclass(frozen=True)
 class House:
-    """What is kept tidy. `delete` deletes a run for good."""
+    """What is kept tidy."""
 
     home: Home
     ledger: Ledger
     settings: Settings
     bucket: Bucket | None
-    delete: Callable[[Job], None]
 
 
 class Housekeeper:
     """`start` sweeps at once, then every SWEEP_SECONDS; the bucket is looked after every LOOK_SECONDS."""
 
-    def __init__(self, house: House):
-        self._house = house
+    def __init__(self, home: Home, ledger: Ledger, settings: Settings):
+        self._house = House(home, ledger, settings, bucket_of(settings))
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
         self._troubled: dict[Callable[..., None], str] = {}
@@ -56,10 +55,9 @@ class Housekeeper:
         if brought:
             print(f"Brought back from the bucket: {', '.join(brought)}.", file=sys.stderr, flush=True)
 
-    def forget(self, run_id: str) -> None:
-        """What the bucket has of a run that is deleted. Raises StorageError."""
-        if self._house.bucket is not None:
-            self._house.bucket.forget(run_id)
+    def delete_run(self, run_id: str) -> None:
+        """For good, in the bucket too. Raises StorageError."""
+        delete_run(self._house, run_id)
 
     def start(self) -> None:
         self._thread.start()
@@ -154,13 +152,25 @@ def sweep_old(house: House, now: float) -> None:
     for job in house.ledger.in_states(FINAL):
         until = storage.run_until(job)
         if until is not None and until < now and not processes.alive(house.home.run(job.run)):
-            with suppress(BusyError, NotFoundError):  # somebody was quicker
-                house.delete(job)
+            delete_run(house, job.run)
     learned = storage.learned_from()
     for dataset_id, owner in house.ledger.all_datasets().items():
         until = storage.data_until(dataset_id, learned.get(dataset_id))
         if owner != EVERYONE and until is not None and until < now:
             remove_dataset(house.home, house.ledger, dataset_id)
+
+
+def delete_run(house: House, run_id: str) -> None:
+    """A run, its row and its copies. The copies first, or they would come back. Raises StorageError."""
+    run = house.home.run(run_id)
+    if house.bucket is not None:
+        house.bucket.forget(run_id)
+    make_way(house.home, run.path, run.run_json.name)
+    house.ledger.remove_run(run_id)
+    with suppress(FileNotFoundError):  # another click was quicker
+        remove(run.path)
+    if house.bucket is not None:
+        house.bucket.forget(run_id)  # again: it may just have been copied
 
 
 def copy_to_bucket(house: House) -> None:

@@ -80,6 +80,10 @@ class RunView:
     def shared(self) -> bool:
         return self.job.owner == EVERYONE
 
+    def guest(self, owner: str) -> bool:
+        """Whether this owner may only read it, because somebody shared it."""
+        return self.job.owner not in (owner, EVERYONE)
+
     def seconds_left(self, now: float) -> float:
         """Until it ends, for one that is running; the whole forecast for one that waits."""
         if self.job.started is None:

@@ -16,10 +16,29 @@ PREFIX = "QLORA_DEMO_"
 SPACE_STORAGE = Path("/data")
 """Where a Hugging Face Space has its storage bucket, if one is mounted."""
 SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType(
-    {"host": "0.0.0.0", "port": 7860, "max_upload_mb": 50, "max_rows": 20_000, "max_cell_kb": 200, "read_memory_mb": 1000}  # noqa: S104 - the platform asks for it
-    | {"disk_gb": 20, "owner_disk_mb": 3000, "keep_days": 7, "keep_data_hours": 24}
+    {
+        "mode": "public",
+        "host": "0.0.0.0",  # noqa: S104 - the platform asks for it
+        "port": 7860,
+        "max_upload_mb": 50,
+        "max_rows": 2000,
+        "max_cell_kb": 200,
+        "read_memory_mb": 1000,
+        "max_steps": 1000,
+        "max_row_tokens": 1024,
+        "max_minutes": 15,
+        "max_answer_tokens": 400,
+        "max_runs": 3,
+        "disk_gb": 20,
+        "owner_disk_mb": 3000,
+        "keep_days": 7,
+        "keep_data_hours": 24,
+    }
 )
 """A page for strangers takes less of each, and keeps it for a while only."""
+WORKSHOP_DEFAULTS: Mapping[str, object] = MappingProxyType({"mode": "public", "max_steps": 300, "max_minutes": 5, "max_runs": 2})
+"""For a room of people who share one machine for an hour."""
+SHORTEST_CODE = 6
 
 
 def _setting(default: object, doc: str):
@@ -36,10 +55,14 @@ class Settings:
     """One field a variable: `home` is QLORA_DEMO_HOME. Defaults suit one person on their own machine.
 
     `space` is the name of the Hugging Face Space that this runs on, "" elsewhere; `zero_gpu` says that it has a card for a minute at a time only;
-    `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card.
+    `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card; `author` is the account that the Space belongs to;
+    `oauth` says that people can sign in with their account on the model hub.
     """
 
     home: str = _setting("", "Where models, data and runs are kept; must be a local disk. Default: the user's data folder.")
+    mode: str = _setting("local", "local: one person's machine. public: a page for strangers, each with their own models, within limits.")
+    auth: str = _setting("", "name:password, more after commas: who may open the page. Each name has its own models.")
+    workshop: str = _setting("", "A code: the page is for those who know it, with the small model and short runs. At least 6 characters.")
     host: str = _setting("127.0.0.1", "Address the page listens on. 0.0.0.0 lets other machines in.")
     port: int = _setting(0, "Port of the page; 0 takes the first free one from 7860.")
     temp: str = _setting("", "Folder for uploads in flight, emptied at start; never inside the home. Default: in the system's own.")
@@ -47,6 +70,11 @@ class Settings:
     max_rows: int = _setting(200_000, "Most rows that one data set may have.")
     max_cell_kb: int = _setting(1000, "Largest single value in a data set, in kB.")
     read_memory_mb: int = _setting(4000, "Most memory that reading one file may take, in MB.")
+    max_steps: int = _setting(0, "Most steps of one training; 0 for any number. The host of a public page has no such limits.")
+    max_row_tokens: int = _setting(0, "Longest row, in word pieces (tokens); 0 for any length.")
+    max_minutes: int = _setting(0, "Minutes after which a training is ended and kept as it is; 0 for never.")
+    max_answer_tokens: int = _setting(0, "Longest answer in the chat, in word pieces; 0 for any length.")
+    max_runs: int = _setting(0, "Trainings that one visitor may have in line, the running one counted; 0 for any number.")
     disk_gb: int = _setting(0, "Most that all runs and data sets together may take on the disk, in GB; 0 for no limit. 20 on a Space.")
     owner_disk_mb: int = _setting(0, "Most that one person's runs and data sets may take, in MB; 0 for no limit. 3000 on a Space.")
     keep_days: int = _setting(0, "Days after its last use when a model or data set is deleted; 0 for never. 7 on a Space.")
@@ -60,13 +88,16 @@ class Settings:
     space: str = ""
     zero_gpu: bool = False
     hardware: str = ""
+    author: str = ""
+    oauth: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Raises UserError that lists every variable with a value that does not fit."""
         values: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
         if values["space"]:
-            values |= {**SPACE_DEFAULTS, "hardware": environ.get("ACCELERATOR", "")}
+            values |= {**SPACE_DEFAULTS, "hardware": environ.get("ACCELERATOR", ""), "author": environ.get("SPACE_AUTHOR_NAME", "")}
+            values["oauth"] = bool(environ.get("OAUTH_CLIENT_ID"))
         problems = []
         for item in _ours():
             text = environ.get(PREFIX + item.name.upper())
@@ -76,7 +107,10 @@ class Settings:
                 values[item.name] = _parse(text, item.type)  # type: ignore[arg-type]
             except ValueError:
                 problems.append(f"{PREFIX}{item.name.upper()}={text!r} is not {_KINDS[str(item.type)]}.")
+        if environ.get(f"{PREFIX}WORKSHOP"):
+            values = {**WORKSHOP_DEFAULTS, **values, **{name: values.get(name) or limit for name, limit in WORKSHOP_DEFAULTS.items()}}
         settings = cls(**values)  # type: ignore[arg-type]
+        problems += settings._problems()
         if settings.device not in ("auto", "cpu", "cuda"):
             problems.append(f"{PREFIX}DEVICE={settings.device!r} is not one of auto, cpu, cuda.")
         if settings.temp_dir().is_relative_to(settings.home_dir()):
@@ -87,6 +121,29 @@ class Settings:
         if problems:
             raise UserError(" ".join(problems))
         return settings
+
+    def _problems(self) -> list[str]:
+        """Of values that are texts with a form of their own."""
+        problems = []
+        if self.mode not in ("local", "public"):
+            problems.append(f"{PREFIX}MODE={self.mode!r} is not one of local, public.")
+        if self.auth and not all(name and password for name, _, password in (pair.partition(":") for pair in self.auth.split(","))):
+            problems.append(f"{PREFIX}AUTH is not name:password, with commas between several.")
+        if self.workshop and len(self.workshop) < SHORTEST_CODE:
+            problems.append(f"{PREFIX}WORKSHOP needs at least {SHORTEST_CODE} characters.")
+        return problems
+
+    def public(self) -> bool:
+        """Whether strangers meet here: each has their own models, and limits."""
+        return self.mode == "public"
+
+    def logins(self) -> list[tuple[str, str]]:
+        """(name, password) of all who may open the page; none where everybody may."""
+        return [(name, password) for name, _, password in (pair.partition(":") for pair in self.auth.split(",")) if name]
+
+    def copy_link(self) -> str:
+        """Where somebody gets a Space of their own like this one; "" where this is none."""
+        return f"https://huggingface.co/spaces/{self.space}?duplicate=true" if self.space else ""
 
     def home_dir(self) -> Path:
         return Path(self.home).expanduser().absolute() if self.home else default_home()

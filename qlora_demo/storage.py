@@ -11,7 +11,8 @@ from pathlib import Path
 from qlora_demo.catalogue import GB, find_model
 from qlora_demo.data.dataset import ABOUT
 from qlora_demo.errors import StorageError
-from qlora_demo.estimate import artifact_bytes, disk_bytes
+from qlora_demo.estimate import Computing, artifact_bytes, disk_bytes
+from qlora_demo.hardware import Machine
 from qlora_demo.jobs.ledger import EVERYONE, FINAL, Job, Ledger
 from qlora_demo.recipe import Recipe
 from qlora_demo.room import FULL_BYTES, MAKE_ROOM, free_bytes, give_reserve, size_of
@@ -37,9 +38,9 @@ class Storage:
         """Whether nothing that is begun now would end well."""
         return free_bytes(self._home.path) < FULL_BYTES
 
-    def check_run(self, owner: str, recipe: Recipe, number: int) -> None:
-        """Whether a run can be made and brought to its end. `number` is the bytes of a number that learns. Raises StorageError."""
-        dimensions = find_model(recipe.model).dimensions
+    def check_run(self, owner: str, recipe: Recipe, machine: Machine) -> None:
+        """Whether a run can be made and brought to its end. Raises StorageError."""
+        dimensions, number = find_model(recipe.model).dimensions, Computing.of(machine).number
         needed, free = disk_bytes(dimensions, recipe, number) + SPARE_BYTES, free_bytes(self._home.path)
         if needed > free:
             way = "Choose QLoRA or a smaller model, or delete" if recipe.method == "full" else "Choose a smaller model, or delete"
@@ -98,6 +99,14 @@ class Storage:
         limits = [self._settings.keep_days * DAY, self._settings.keep_data_hours * HOUR]
         return since + min(limit for limit in limits if limit) if any(limits) else None
 
+    def note_run(self, run_id: str) -> None:
+        """That somebody asks this model something now."""
+        _note_use(self._home.run(run_id).used)
+
+    def note_data(self, dataset_id: str) -> None:
+        """That somebody trains on it now."""
+        _note_use(self._home.datasets / dataset_id / ABOUT)
+
     def learned_from(self) -> Mapping[str, float]:
         """For each data set that a run learned from, the last use of the newest; of one that trains or waits, no end."""
         found: dict[str, float] = {}
@@ -114,7 +123,7 @@ def last_use(home: Home, job: Job) -> float:
     return max(job.ended or job.created, modified(home.run(job.run).used))
 
 
-def note_use(path: Path) -> None:
+def _note_use(path: Path) -> None:
     """Sets a file's time to now. A full disk does not matter: what is used then is kept a little shorter."""
     with suppress(OSError):
         path.touch()

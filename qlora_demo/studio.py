@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,35 +15,34 @@ from urllib.parse import urlsplit
 import numpy as np
 from huggingface_hub import constants
 
-from qlora_demo.bucket import bucket_of
+from qlora_demo.caps import NO_CAPS, Caps
 from qlora_demo.catalogue import BUNDLED_ID, MODELS, BaseModel, default_model, find_model
 from qlora_demo.chat.client import Ask, ChatClient, Turn
 from qlora_demo.data.conversation import Message, Row, read_rows
-from qlora_demo.data.dataset import ABOUT, PreparedDataset
+from qlora_demo.data.dataset import PreparedDataset
 from qlora_demo.data.finding import Finding
 from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
-from qlora_demo.errors import BusyError, DataError, DiskFullError, NotFoundError, StorageError, UserError
-from qlora_demo.estimate import Computing
+from qlora_demo.errors import BusyError, DataError, DiskFullError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
-from qlora_demo.housekeeping import House, Housekeeper
+from qlora_demo.housekeeping import Housekeeper
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
+from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
 from qlora_demo.run_dir import Home, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
+from qlora_demo.sharing import Sharing
 from qlora_demo.source.place import bundled_folder, hub_folder
-from qlora_demo.storage import Storage, make_way, note_use
+from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
-LOCAL = "local"
-"""The one owner of a machine of one's own."""
 CHAT_OVERHEAD = 700_000_000
 AGAIN = ", again"
 EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
@@ -74,12 +74,14 @@ class Studio:
         environ = {**child_environ(os.environ), **home, "OMP_NUM_THREADS": str(max(1, self.machine.cores - spare_cores))}
         self._environ = training
         self.ledger = Ledger(self.home.ledger)
+        self.owners = Owners(settings, self.ledger)
+        self.sharing = Sharing(self.ledger)
+        self._submitting = threading.Lock()
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
         self.data = DataSets(self.home, self.ledger, settings, environ)
         self.storage = Storage(self.home, self.ledger, settings)
-        house = House(self.home, self.ledger, settings, bucket_of(settings), lambda job: self.delete(job.owner, job.run))
-        self.housekeeper = Housekeeper(house)
+        self.housekeeper = Housekeeper(self.home, self.ledger, settings)
         self._hub_seen = (0.0, False)
 
     def start(self, warm: bool = False) -> None:
@@ -105,10 +107,11 @@ class Studio:
     # Base models
 
     def models(self, owner: str) -> list[ModelChoice]:
-        """All on offer; those that need the internet last where there is none."""
+        """All on offer; those that need the internet last where there is none. In a workshop only the small one that comes along."""
         reachable = self._hub_reachable()
         preferred = default_model(self.machine.device, self.machine.memory_bytes)
-        choices = [ModelChoice(m, self._is_here(m), m.bundled() or reachable, False) for m in MODELS]
+        offered = [m for m in MODELS if m.bundled() or not self.caps(owner).small_only]
+        choices = [ModelChoice(m, self._is_here(m), m.bundled() or reachable, False) for m in offered]
         usable = [c for c in choices if c.here or c.reachable]
         default = preferred if any(c.model is preferred for c in usable) else usable[0].model
         return sorted((replace(c, default=c.model is default) for c in choices), key=lambda c: not (c.here or c.reachable))
@@ -187,35 +190,54 @@ class Studio:
         return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
 
     def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
-        """The run is on disk and in the line when this returns. Returns its id. Raises RecipeError, ModelError, NotFoundError, StorageError."""
+        """The run is on disk and in the line when this returns. Returns its id. Raises UserError of every kind."""
         recipe.validate()
-        model = find_model(recipe.model)
+        model, caps = self._offered(owner, recipe.model), self.caps(owner)
+        caps.check_line(self._in_line(owner))
         forecast = self.forecast(owner, dataset_id, recipe)
         if not forecast.fits:
             raise BusyError(
                 f"This needs about {forecast.memory_bytes / 1e9:.1f} GB of memory; {forecast.free_bytes / 1e9:.1f} GB are free. "
                 "Choose QLoRA or a smaller model."
             )
-        self.storage.check_run(owner, recipe, Computing.of(self.machine).number)
+        self.storage.check_run(owner, recipe, self.machine)
         dataset = self.data.get(owner, dataset_id)
         learn, held_out = self.split(dataset, recipe)
         if not learn:
             raise DataError("No rows are left to learn from. Set fewer rows aside.")
+        caps.check(recipe, len(learn))
         title = name.strip()[:LONGEST_NAME] or dataset.name
         file = self.ledger.dataset_name(dataset_id)
         submission = Submission(owner, title, recipe, model, learn, held_out, dataset_id, dataset, file, forecast.seconds, forecast.memory_bytes)
         run_id = build(self.home, submission)
-        try:
-            self.ledger.add_job("train", run_id, owner)
-        except DiskFullError:
-            remove(self.home.run(run_id).path)
-            raise
-        note_use(self.home.datasets / dataset_id / ABOUT)
+        with self._submitting:  # of two clicks at once, the second must see the first
+            try:
+                caps.check_line(self._in_line(owner))
+                self.ledger.add_job("train", run_id, owner)
+            except (BusyError, DiskFullError):
+                remove(self.home.run(run_id).path)
+                raise
+        self.storage.note_data(dataset_id)
         active = self.ledger.active()
         if active is not None and active.owner == EVERYONE != owner:
             self.scheduler.give_way(active)
         self.scheduler.wake()
         return run_id
+
+    def caps(self, owner: str) -> Caps:
+        """What this owner may ask for at most."""
+        return NO_CAPS if owner == EVERYONE or self.owners.is_host(owner) else Caps.of(self.settings)
+
+    def _offered(self, owner: str, model_id: str) -> BaseModel:
+        """Raises ModelError for a model that this owner is not offered."""
+        model = find_model(model_id)
+        if self.caps(owner).small_only and not model.bundled():
+            raise ModelError("This workshop trains the small model that comes along. Choose that one.")
+        return model
+
+    def _in_line(self, owner: str) -> int:
+        """This owner's trainings that run or wait."""
+        return sum(job.state in (*ACTIVE, "queued") for job in self.ledger.jobs(owner))
 
     def better(self, owner: str, run_id: str) -> str:
         """Starts the run that a run's own advice asks for, on the same data. Returns its id. Raises BusyError where there is no advice, NotFoundError
@@ -254,8 +276,14 @@ class Studio:
         return views
 
     def jobs(self, owner: str) -> list[Job]:
-        """In the order of `runs`."""
-        return [*reversed(self.ledger.jobs(owner)), *self.ledger.jobs(EVERYONE)]
+        """In the order of `runs`: one's own, what others share, everyone's."""
+        return [*reversed(self.ledger.jobs(owner)), *self.ledger.guest_jobs(owner), *self.ledger.jobs(EVERYONE)]
+
+    def line_of_others(self, owner: str) -> tuple[bool, int]:
+        """(whether somebody else trains, how many of others wait); nothing else is told of them."""
+        others = [job for job in self.ledger.in_states((*ACTIVE, "queued")) if job.owner not in (owner, EVERYONE)]
+        waiting = sum(job.state == "queued" for job in others)
+        return len(others) > waiting, waiting
 
     def find_run(self, owner: str, text: str) -> str:
         """An id from an id, a unique beginning of one, or "last". Raises NotFoundError."""
@@ -274,14 +302,15 @@ class Studio:
         return in_line(view, self.home, self.ledger, time.time())
 
     def may_change(self, owner: str, job: Job) -> bool:
-        """One's own runs; everyone's example only where nobody else uses this machine."""
-        return job.owner == owner or not self.settings.space
+        """One's own runs; everyone's example only by the host."""
+        return job.owner == owner or (job.owner == EVERYONE and self.owners.is_host(owner))
 
     def _changeable(self, owner: str, run_id: str) -> Job:
-        """Raises NotFoundError, and BusyError where it is everyone's."""
+        """Raises NotFoundError, and BusyError where it is everyone's or another's."""
         job = self.ledger.job_of_run(run_id, owner)
         if not self.may_change(owner, job):
-            raise BusyError("This example is everyone's: you can chat with it, but not change it.")
+            whose = "This example is everyone's" if job.owner == EVERYONE else "This model is shared with you"
+            raise BusyError(f"{whose}: you can chat with it, but not change it.")
         return job
 
     def rename(self, owner: str, run_id: str, name: str) -> None:
@@ -323,11 +352,7 @@ class Studio:
         job = self._changeable(owner, run_id)
         if job.state in ACTIVE:
             raise BusyError("This model is still training. Stop it first, then delete it.")
-        self.housekeeper.forget(run_id)
-        make_way(self.home, self.home.run(run_id).path, "run.json")
-        self.ledger.remove_run(run_id)
-        remove(self.home.run(run_id).path)
-        self.housekeeper.forget(run_id)  # again: it may just have been copied
+        self.housekeeper.delete_run(run_id)
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""
@@ -343,7 +368,7 @@ class Studio:
             raise BusyError("This model is not finished, so it cannot be tested yet.")
         if dataset_id:
             self.data.get(owner, dataset_id)
-        note_use(self.home.run(run_id).used)
+        self.storage.note_run(run_id)
         rows = self.home.datasets / dataset_id / ROWS if dataset_id else None
         return evaluate_in_child(self.home.run(run_id), rows, self._environ, self.home.path / "evaluation.log", loaded)
 
@@ -357,7 +382,8 @@ class Studio:
         training = self.chat_waits_for(owner, view)
         if training is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
-        note_use(self.home.run(run_id).used)
+        self.storage.note_run(run_id)
+        ask = replace(ask, max_new_tokens=self.caps(owner).answer(ask.max_new_tokens))
         yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
 
     def chat_waits_for(self, owner: str, view: RunView) -> RunView | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import shutil
 import time
@@ -64,7 +63,7 @@ def _about(run_id: str, submission: Submission) -> dict[str, object]:
     return {
         "id": run_id,
         "name": submission.name,
-        "owner": owner_hash(submission.owner),
+        "owner": submission.owner,
         "created": time.time(),
         "base": submission.model.identity(),
         "dataset": submission.dataset_id,
@@ -104,7 +103,3 @@ def renamed(about: Mapping[str, Any], name: str) -> dict[str, Any]:
     kept = {key: value for key, value in about.items() if key != "schema"}
     return {**kept, "name": title, "command": shlex.join([*shlex.split(about["command"])[:-1], title])}
 
-
-def owner_hash(owner: str) -> str:
-    """What a run directory remembers of its owner."""
-    return hashlib.sha256(owner.encode()).hexdigest()[:16]

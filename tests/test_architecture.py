@@ -15,7 +15,7 @@ LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
     ("studio",),
-    ("run_view", "data_sets", "forecast", "housekeeping"),
+    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "housekeeping"),
     ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),

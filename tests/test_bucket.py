@@ -14,9 +14,10 @@ from qlora_demo.bucket import MARKER, Bucket
 from qlora_demo.errors import StorageError
 from qlora_demo.housekeeping import House, copy_to_bucket
 from qlora_demo.jobs.ledger import Ledger
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home, RunDir, write_json
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 from qlora_demo.training import checkpoints
 
 WHOLE = ["adapter/adapter_config.json", "adapter/adapter_model.safetensors", "events.jsonl", "recipe.json", "report.json", "result.json", "run.json"]
@@ -191,7 +192,7 @@ def test_one_runs_trouble_is_not_anothers(home: Home, bucket: Bucket) -> None:
     (bucket._runs / "a").write_text("in the way")
     shutil.rmtree(home.run("c").path)
     with pytest.raises(OSError):  # noqa: PT011
-        copy_to_bucket(House(home, ledger, Settings(home=str(home.path)), bucket, lambda job: None))
+        copy_to_bucket(House(home, ledger, Settings(home=str(home.path)), bucket))
     assert [len(copies(bucket, name)) for name in ("b", "c")] == [1, 0]
     ledger.close()
 

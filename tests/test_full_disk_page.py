@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import gradio as gr
 import httpx2
 import pytest
 from data.served import SECONDS, Served, serve
 from small_disk import fill, small_disk
 
 from qlora_demo.room import FULL_BYTES
-from qlora_demo.ui.views_chat import EMPTY
 from qlora_demo.ui.views_models import DISK_FULL
 
 
@@ -28,7 +28,8 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 def opened(page: Served) -> str:
     """What the page is drawn with when somebody opens it."""
     land = next(n for n, handler in page.page.fns.items() if handler.fn and any(event == "load" for _, event in handler.targets))
-    asked = {"data": ["", "", 0.0, EMPTY], "fn_index": land, "session_hash": "opening"}
+    fresh = [part.default_value if isinstance(part, gr.BrowserState) else "" for part in page.page.fns[land].inputs]
+    asked = {"data": fresh, "fn_index": land, "session_hash": "opening"}
     httpx2.post(f"{page.url}gradio_api/queue/join", json=asked, timeout=SECONDS).raise_for_status()
     with httpx2.stream("GET", f"{page.url}gradio_api/queue/data?session_hash=opening", timeout=SECONDS) as stream:
         messages = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]

@@ -11,9 +11,9 @@ from filelock import FileLock
 
 from qlora_demo.errors import StorageError
 from qlora_demo.housekeeping import House, Housekeeper, sweep_leftovers, sweep_old, sweep_temporary
-from qlora_demo.jobs.ledger import EVERYONE, Job, Ledger
+from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.room import RESERVE, RESERVE_BYTES
-from qlora_demo.run_dir import Home, remove, write_json
+from qlora_demo.run_dir import Home, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.storage import DAY, HOUR, SPARE_BYTES
 
@@ -24,13 +24,8 @@ NOW = time.time()
 def house(tmp_path: Path) -> House:
     home = Home(tmp_path / "home").create()
     ledger = Ledger(home.ledger)
-
-    def delete(job: Job) -> None:
-        ledger.remove_run(job.run)
-        remove(home.run(job.run).path)
-
     settings = Settings(home=str(home.path), temp=str(tmp_path / "temp"), keep_days=7, keep_data_hours=24)
-    return House(home, ledger, settings, None, delete)
+    return House(home, ledger, settings, None)
 
 
 def aged(path: Path, seconds: float, folder: bool = False) -> Path:
@@ -179,7 +174,7 @@ def test_models_and_data_go_when_their_time_is_over(house: House) -> None:
 
 def test_for_ever_is_for_ever(house: House) -> None:
     kept = [run(house, "run", "finished", 999 * DAY), dataset(house, "unused", 999 * DAY)]
-    sweep_old(House(house.home, house.ledger, Settings(home=str(house.home.path)), None, house.delete), NOW)
+    sweep_old(House(house.home, house.ledger, Settings(home=str(house.home.path)), None), NOW)
     assert all(path.exists() for path in kept)
 
 
@@ -191,10 +186,11 @@ def test_the_thread_sweeps_at_once_keeps_a_reserve_and_outlives_trouble(
     leftover = aged(house.home.runs / ".new-a", 2 * HOUR, folder=True)
     old = run(house, "old", "finished", 8 * DAY)
 
-    def broken(job: Job) -> None:
+    def broken(house: House, run_id: str) -> None:
         raise StorageError("no luck today")
 
-    keeper = Housekeeper(House(house.home, house.ledger, house.settings, None, broken))
+    monkeypatch.setattr("qlora_demo.housekeeping.delete_run", broken)
+    keeper = Housekeeper(house.home, house.ledger, house.settings)
     keeper.start()
     deadline = time.monotonic() + 10
     reserve = house.home.path / RESERVE

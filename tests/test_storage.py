@@ -15,10 +15,11 @@ from small_disk import fill, small_disk
 from qlora_demo.data.conversation import write_rows
 from qlora_demo.errors import DataError, DiskFullError, StorageError
 from qlora_demo.jobs.ledger import EVERYONE
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
 from qlora_demo.storage import DAY, HOUR
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 Make = Callable[..., Studio]
 

@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS jobs(
     reason TEXT NOT NULL DEFAULT '', attempt INTEGER NOT NULL DEFAULT 1, set_id TEXT, created REAL NOT NULL, queued REAL NOT NULL,
     started REAL, ended REAL, pid INTEGER, pid_created REAL, boot_id TEXT, UNIQUE(kind, run));
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs(state);
+CREATE TABLE IF NOT EXISTS owners(owner TEXT PRIMARY KEY, created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS shares(run TEXT PRIMARY KEY, link TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS guests(run TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY(run, owner));
 CREATE TABLE IF NOT EXISTS datasets(id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, created REAL NOT NULL);
 """
 
@@ -125,8 +128,11 @@ class Ledger:
         return [job for job in self.jobs() if job.state in states]
 
     def job_of_run(self, run: str, owner: str) -> Job:
-        """One's own, or everyone's. Raises NotFoundError, with the same sentence for another owner's run and for none."""
-        job = self._maybe("SELECT * FROM jobs WHERE run=? AND owner IN (?, ?) AND kind='train'", (run, owner, EVERYONE))
+        """One's own, everyone's, or one that was shared with this owner. Raises NotFoundError, with the same sentence for another owner's run and
+        for none."""
+        shared = "EXISTS(SELECT 1 FROM guests WHERE guests.run=jobs.run AND guests.owner=?)"
+        sql = f"SELECT * FROM jobs WHERE run=? AND kind='train' AND (owner IN (?, ?) OR {shared})"  # noqa: S608 (a constant)
+        job = self._maybe(sql, (run, owner, EVERYONE, owner))
         if job is None:
             raise NotFoundError("There is no such model of yours. It may have been deleted.")
         return job
@@ -141,6 +147,44 @@ class Ledger:
     def remove_run(self, run: str) -> None:
         with self._connect() as db:
             db.execute("DELETE FROM jobs WHERE run=?", (run,))
+        self.unshare(run)
+
+    # Owners, and what they share
+
+    def add_owner(self, owner: str) -> None:
+        with self._connect() as db:
+            db.execute("INSERT INTO owners(owner, created) VALUES(?, ?)", (owner, time.time()))
+
+    def knows_owner(self, owner: str) -> bool:
+        with self._connect() as db:
+            return db.execute("SELECT 1 FROM owners WHERE owner=?", (owner,)).fetchone() is not None
+
+    def share(self, run: str, link: str) -> None:
+        """`link` is what the run's secret link hashes to; another one takes its place."""
+        with self._connect() as db:
+            db.execute("INSERT INTO shares(run, link) VALUES(?, ?) ON CONFLICT(run) DO UPDATE SET link=excluded.link", (run, link))
+
+    def is_shared(self, run: str) -> bool:
+        with self._connect() as db:
+            return db.execute("SELECT 1 FROM shares WHERE run=?", (run,)).fetchone() is not None
+
+    def unshare(self, run: str) -> None:
+        """Neither the link nor those who came by it reach the run any more."""
+        with self._connect() as db:
+            db.execute("DELETE FROM shares WHERE run=?", (run,))
+            db.execute("DELETE FROM guests WHERE run=?", (run,))
+
+    def add_guest(self, link: str, owner: str) -> str:
+        """The run behind a link, which this owner may read from now on; "" where there is none, or none any more."""
+        sql = "INSERT INTO guests(run, owner) SELECT run, ? FROM shares WHERE link=? ON CONFLICT DO UPDATE SET owner=owner RETURNING run"
+        with self._connect() as db:
+            row = db.execute(sql, (owner, link)).fetchone()
+        return row["run"] if row else ""
+
+    def guest_jobs(self, owner: str) -> list[Job]:
+        """What others share with this owner."""
+        sql = "SELECT jobs.* FROM jobs JOIN guests ON guests.run=jobs.run WHERE guests.owner=? AND jobs.owner<>? ORDER BY jobs.id"
+        return self._all(sql, (owner, owner))
 
     def add_dataset(self, dataset_id: str, owner: str, name: str) -> None:
         with self._connect() as db:

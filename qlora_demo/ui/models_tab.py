@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.submission import LONGEST_NAME
-from qlora_demo.ui.guard import Updates, shown_in
+from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
 from qlora_demo.ui.views_data import questions_and_answers
@@ -100,13 +99,13 @@ def draw_list(tab: ModelsTab, views: list[RunView], chosen: str | None) -> Updat
     return {tab.none: gr.update(visible=not views), tab.box: gr.update(visible=bool(views)), tab.runs: lists}
 
 
-def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
+def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
     """The panel of one run. Raises NotFoundError."""
     if not run_id:
         return {tab.confirm: gr.update(visible=False), tab.naming: gr.update(visible=False)}
-    view = studio.run(LOCAL, run_id)
-    learned, aside = studio.questions(LOCAL, run_id)
-    change = studio.may_change(LOCAL, view.job)
+    view = visit.studio.run(visit.owner, run_id)
+    learned, aside = visit.studio.questions(visit.owner, run_id)
+    change = visit.studio.may_change(visit.owner, view.job)
     return {
         tab.confirm: gr.update(visible=False),
         tab.delete: button(DELETE, change),
@@ -123,26 +122,27 @@ def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
     }
 
 
-def draw(tab: ModelsTab, studio: Studio, views: list[RunView], chosen: str | None) -> Updates:
+def draw(tab: ModelsTab, visit: Visit, views: list[RunView], chosen: str | None) -> Updates:
     """The whole tab."""
     ids = [view.id for view in views]
     run_id = chosen if chosen in ids else ids[0] if ids else None
-    return {**draw_list(tab, views, run_id), **draw_one(tab, studio, run_id)}
+    return {**draw_list(tab, views, run_id), **draw_one(tab, visit, run_id)}
 
 
-def wire(tab: ModelsTab, studio: Studio) -> None:
+def wire(tab: ModelsTab, guard: Guard) -> None:
     """What happens inside this tab; renaming and deleting are wired by the page, as other tabs must follow."""
 
-    def confirm(run_id: str) -> Updates:
-        question = f"<p>{esc(delete_question(studio.run(LOCAL, run_id)))}</p>"
+    def confirm(visit: Visit, run_id: str) -> Updates:
+        question = f"<p>{esc(delete_question(visit.studio.run(visit.owner, run_id)))}</p>"
         return {tab.question: question, tab.confirm: gr.update(visible=True), tab.delete: button(DELETE, False)}
 
-    def keep() -> Updates:
+    def keep(visit: Visit) -> Updates:
         return {tab.confirm: gr.update(visible=False), tab.delete: button(DELETE, True), tab.problem: shown("")}
 
-    shared = {"api_visibility": "private", "show_progress": "hidden"}
-    choose = shown_in(tab.problem, lambda run_id: draw_one(tab, studio, run_id))
-    tab.runs.input(choose, [tab.runs], tab.outputs(), **shared)
-    tab.delete.click(shown_in(tab.problem, confirm), [tab.runs], tab.outputs(), **shared)
-    tab.rename.click(lambda: {tab.naming: gr.update(visible=True), tab.rename: button(RENAME, False)}, None, tab.outputs(), **shared)
-    tab.keep.click(shown_in(tab.problem, keep), None, tab.outputs(), **shared)
+    def rename(visit: Visit) -> Updates:
+        return {tab.naming: gr.update(visible=True), tab.rename: button(RENAME, False)}
+
+    guard.on(tab.runs.input, lambda visit, run_id: draw_one(tab, visit, run_id), [tab.runs], tab.outputs(), tab.problem)
+    guard.on(tab.delete.click, confirm, [tab.runs], tab.outputs(), tab.problem)
+    guard.on(tab.rename.click, rename, [], tab.outputs(), tab.problem)
+    guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)

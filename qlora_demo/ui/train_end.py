@@ -8,9 +8,8 @@ import gradio as gr
 
 from qlora_demo.errors import UserError
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui import views_end as say
-from qlora_demo.ui.guard import Updates
+from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, shown, text
 from qlora_demo.ui.views_run import over, resume_label
 
@@ -45,10 +44,10 @@ def build() -> Ending:
     return Ending(verdict, advice, better, words, ways, chat, resume, again)
 
 
-def draw(part: Ending, studio: Studio, view: RunView) -> Updates:
+def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
     """Hidden while the run goes on."""
     ended = over(view)
-    better, resume, chat = _better_label(studio, view) if ended else "", resume_label(view), say.chat_label(view)
+    better, resume, chat = _better_label(visit, view) if ended else "", resume_label(view), say.chat_label(view)
     return {
         part.verdict: shown(say.verdict_box(view) if ended else ""),
         part.advice: gr.update(visible=bool(better)),
@@ -56,18 +55,18 @@ def draw(part: Ending, studio: Studio, view: RunView) -> Updates:
         part.words: say.better_words(view),
         part.ways: gr.update(visible=ended),
         part.chat: button(chat, ended and bool(chat)),
-        part.resume: button(resume, bool(resume) and studio.may_change(LOCAL, view.job)),
+        part.resume: button(resume, bool(resume) and visit.studio.may_change(visit.owner, view.job)),
         part.again: button("Train again with changes", ended),
     }
 
 
-def _better_label(studio: Studio, view: RunView) -> str:
+def _better_label(visit: Visit, view: RunView) -> str:
     """"" where nothing better is known, or the data it would learn from is gone."""
     recipe = view.better()
     if recipe is None:
         return ""
     try:
-        forecast = studio.forecast(LOCAL, studio.data_of(LOCAL, view.id), recipe)
+        forecast = visit.studio.forecast(visit.owner, visit.studio.data_of(visit.owner, view.id), recipe)
     except UserError:
         return ""
     return say.better_label(view, forecast.seconds)

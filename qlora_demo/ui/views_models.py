@@ -27,10 +27,11 @@ def header(machine: str, free_bytes: int, activity: str, disk_full: bool = False
     )
 
 
-def activity(view: RunView | None) -> str:
-    """One line about the run that trains or waits."""
+def activity(view: RunView | None, others: tuple[bool, int] = (False, 0)) -> str:
+    """One line about the run that trains or waits; `others` is whether somebody else trains, and how many more wait."""
     if view is None:
-        return IDLE
+        training, waiting = others
+        return f"Someone else is training{f', {waiting} waiting' if waiting else ''}" if training else IDLE
     if view.job.state == "queued":
         place = "You are next in line" if view.place == 1 else f"You are {ordinal(view.place)} in line"
         return f"{place}, about {roughly(view.starts_in)}" if view.starts_in else place

@@ -37,7 +37,7 @@ class Served:
         """The second half: what the page answers to a file under `paths`. "output" is {"error"} where gradio itself refuses."""
         about = {"meta": {"_type": "gradio.FileData"}}
         value = {"path": paths, **about} if isinstance(paths, str) else [{"path": path, **about} for path in paths]
-        asked = {"data": [value, ""], "fn_index": self._handler(), "session_hash": "test"}
+        asked = {"data": ["", value, ""], "fn_index": self._handler(), "session_hash": "test"}
         httpx2.post(f"{self.url}gradio_api/queue/join", json=asked, timeout=SECONDS).raise_for_status()
         with httpx2.stream("GET", f"{self.url}gradio_api/queue/data?session_hash=test", timeout=SECONDS) as stream:
             messages = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]

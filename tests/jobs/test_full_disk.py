@@ -25,12 +25,13 @@ from qlora_demo.events import read_events
 from qlora_demo.jobs.ledger import Ledger
 from qlora_demo.jobs.processes import EXIT_DISK
 from qlora_demo.jobs.scheduler import NO_ROOM
+from qlora_demo.owners import LOCAL
 from qlora_demo.recipe import Recipe
 from qlora_demo.room import DISK_FULL, RESERVE, keep_reserve
 from qlora_demo.run_dir import Home, RunDir, read_json, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 from qlora_demo.training import checkpoints
 
 SAVED = re.compile(r"The disk is full\. Saved up to step (\d+)\. Delete a model or a data set that is no longer needed, then continue\.")
