@@ -37,6 +37,7 @@ class Bucket:
     def __init__(self, path: Path):
         self._runs = path / "runs"
         self._copied: dict[str, Seen] = {}
+        self._forgotten: list[str] = []
 
     def keep(self, run: RunDir) -> bool:
         """Copies what is worth keeping of a run, unless that is there already. Returns whether it copied. Raises OSError, StorageError."""
@@ -73,13 +74,15 @@ class Bucket:
         try:
             for copy in _folders(self._runs / run_id):
                 (copy / MARKER).unlink(missing_ok=True)
+                self._forgotten.append(run_id)
         except OSError as error:
             sentence = f"The copy in the storage bucket could not be deleted ({error.strerror}). Try again in a minute."
             raise StorageError(sentence) from error
 
-    def clear(self) -> None:
-        """Takes half copies away, those of deleted runs among them."""
-        for run in _folders(self._runs):
+    def clear(self, everywhere: bool) -> None:
+        """Takes half copies away: of runs that were deleted just now, or `everywhere`, which asks the bucket for much."""
+        forgotten = [self._runs / self._forgotten.pop() for _ in range(len(self._forgotten))]
+        for run in _folders(self._runs) if everywhere else forgotten:
             for copy in _folders(run):
                 if not (copy / MARKER).exists():
                     shutil.rmtree(copy, ignore_errors=True)

@@ -53,7 +53,7 @@ class Housekeeper:
         """Runs that are in the bucket alone. Before the ledger is completed from the runs that are there."""
         brought = self._house.bucket.bring_back(self._house.home) if self._house.bucket is not None else []
         if brought:
-            print(f"Brought back from the bucket: {', '.join(brought)}.", file=sys.stderr, flush=True)
+            print(f"Models brought back from the bucket: {len(brought)}.", file=sys.stderr, flush=True)
 
     def delete_run(self, run_id: str) -> None:
         """For good, in the bucket too. Raises StorageError."""
@@ -70,19 +70,22 @@ class Housekeeper:
             self._thread.join(timeout=CLOSE_SECONDS)
 
     def _run(self) -> None:
-        swept = None
+        swept = -SWEEP_SECONDS
         while not self._closing.is_set():
-            if swept is None or time.monotonic() - swept >= SWEEP_SECONDS:
+            due = time.monotonic() - swept >= SWEEP_SECONDS
+            if due:
                 swept = time.monotonic()
                 for task in (sweep_leftovers, sweep_temporary, sweep_old):
                     self._try(lambda task=task: task(self._house, time.time()), task)
                 self._try(lambda: keep_reserve(self._house.home.path), keep_reserve)
-            self._copy()
+            self._copy(due)
             self._closing.wait(LOOK_SECONDS)
-        self._copy()
+        self._copy(False)
 
-    def _copy(self) -> None:
-        if self._house.bucket is not None:
+    def _copy(self, clear: bool) -> None:
+        bucket = self._house.bucket
+        if bucket is not None:
+            self._try(lambda: bucket.clear(everywhere=clear), bucket.clear)
             self._try(lambda: copy_to_bucket(self._house), copy_to_bucket)
 
     def _try(self, call: Callable[[], None], task: Callable[..., None]) -> None:
@@ -176,7 +179,6 @@ def delete_run(house: House, run_id: str) -> None:
 def copy_to_bucket(house: House) -> None:
     """What has been learned since the last look. One run's trouble is not another's. Raises OSError, StorageError: the last of them."""
     assert house.bucket is not None  # noqa: S101
-    house.bucket.clear()
     trouble: OSError | StorageError | None = None
     for job in house.ledger.jobs():
         run = house.home.run(job.run)

@@ -111,7 +111,7 @@ def test_a_half_copy_is_not_found_and_goes(home: Home, bucket: Bucket, capsys: p
     assert bucket.bring_back(home) == []
     assert list(home.runs.iterdir()) == []
     assert "The bucket has no whole copy of a." in capsys.readouterr().err
-    bucket.clear()
+    bucket.clear(everywhere=True)
     assert list(bucket._runs.iterdir()) == []
 
 
@@ -141,7 +141,7 @@ def test_a_damaged_copy_is_passed_over_for_the_one_before(home: Home, bucket: Bu
     assert bucket.bring_back(home) == (["a"] if older_there else [])
     assert [path.name for path in home.runs.iterdir()] == (["a"] if older_there else [])
     assert not older_there or [path.name for path in run.checkpoints.iterdir()] == ["step-5"]
-    bucket.clear()
+    bucket.clear(everywhere=True)
     assert newer.exists()  # it stays for somebody to look at
 
 
@@ -151,7 +151,7 @@ def test_a_deleted_run_does_not_come_back(home: Home, bucket: Bucket) -> None:
     bucket.forget("a")
     shutil.rmtree(run.path)
     assert bucket.bring_back(home) == []
-    bucket.clear()
+    bucket.clear(everywhere=False)
     assert copies(bucket, "a") == []
     bucket.forget("never there")
 
