@@ -138,11 +138,12 @@ def modified(path: Path) -> float:
 
 
 def remove_dataset(home: Home, ledger: Ledger, dataset_id: str) -> None:
-    """Its row first: whatever happens then, nobody meets half of it."""
-    make_way(home, home.datasets / dataset_id, ABOUT)
+    """The folder first, which a crash in between leaves under no name that counts."""
+    folder = home.datasets / dataset_id
+    make_way(home, folder, ABOUT)
+    with suppress(FileNotFoundError):  # another click was quicker
+        remove(folder)
     ledger.remove_dataset(dataset_id)
-    with suppress(FileNotFoundError):
-        remove(home.datasets / dataset_id)
 
 
 def make_way(home: Home, folder: Path, kept: str) -> None:
