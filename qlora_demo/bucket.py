@@ -40,23 +40,25 @@ class Bucket:
         self._forgotten: list[str] = []
 
     def keep(self, run: RunDir) -> bool:
-        """Copies what is worth keeping of a run, unless that is there already. Returns whether it copied. Raises OSError, StorageError."""
-        files = kept_files(run)
-        seen = _seen(run, files)
-        if seen == self._last_copied(run.id):
-            return False
+        """Copies what is worth keeping of a run, unless that is there already. Returns whether it did: not of a run that changes or is deleted
+        meanwhile, which the next look finds at rest. Raises OSError."""
         target = self._runs / run.id / new_id()
         try:
+            files = kept_files(run)
+            seen = _seen(run, files)
+            if seen == self._last_copied(run.id):
+                return False
             found = {name: _copy(run.path / name, target / name) for name in files}
-            if _seen(run, kept_files(run)) != seen:
-                raise StorageError(f"{run.id} changed while it was copied.")  # its next look finds it at rest
             _write(target / MARKER, {"schema": SCHEMA, "made": time.time(), "seen": seen, "files": found})
-            if not run.run_json.exists():
-                raise StorageError(f"{run.id} was deleted while it was copied.")
-        except (OSError, StorageError):
-            (target / MARKER).unlink(missing_ok=True)
-            shutil.rmtree(target, ignore_errors=True)
+            whole = _seen(run, kept_files(run)) == seen  # after the marker: whoever deletes the run from here on finds it
+        except FileNotFoundError:
+            whole = False
+        except OSError:
+            _discard(target)
             raise
+        if not whole:
+            _discard(target)
+            return False
         self._copied[run.id] = seen
         for other in _folders(self._runs / run.id):
             if other != target:
@@ -93,7 +95,12 @@ class Bucket:
         """Copies every whole run that is not in the home into it, as it was: its newest copy that verifies. Returns their ids. What cannot be brought
         back stays in the bucket, and is told on standard error."""
         brought = []
-        for place in _folders(self._runs):
+        try:
+            places = _folders(self._runs)
+        except OSError as error:
+            print(f"The bucket cannot be read ({error.strerror}). What it has is not brought back.", file=sys.stderr, flush=True)
+            return []
+        for place in places:
             if home.run(place.name).path.exists():
                 continue
             try:

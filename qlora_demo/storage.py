@@ -79,9 +79,10 @@ class Storage:
         return sum(size_of(folder, seen) for folder in folders)
 
     def used(self) -> int:
-        """Bytes of the whole home but its base models."""
+        """Bytes of all runs and data sets, and of the logs beside them. Base models are not counted, wherever in the home they lie."""
         seen: set[int] = set()
-        return size_of(self._home.path, seen) - size_of(self._home.models, set())
+        logs = sum(file.stat().st_size for file in self._home.path.glob("*.log"))
+        return logs + size_of(self._home.runs, seen) + size_of(self._home.datasets, seen)
 
     # Time
 

@@ -11,7 +11,6 @@ import pytest
 from runs import make_run
 
 from qlora_demo.bucket import MARKER, Bucket
-from qlora_demo.errors import StorageError
 from qlora_demo.housekeeping import House, copy_to_bucket
 from qlora_demo.jobs.ledger import Ledger
 from qlora_demo.owners import LOCAL
@@ -165,11 +164,11 @@ def test_a_run_that_is_deleted_or_changed_while_it_is_copied_leaves_no_copy(home
     def save_meanwhile(source: Path, target: Path) -> list:
         if source == run.run_json:
             save(run, 10)
+            save(run, 15)  # the point that was to be copied is gone by now
         return real(source, target)
 
     monkeypatch.setattr(module, "_copy", save_meanwhile)
-    with pytest.raises(StorageError, match="changed while it was copied"):
-        bucket.keep(run)
+    assert not bucket.keep(run)
     assert copies(bucket, "a") == []
     monkeypatch.setattr(module, "_copy", real)
 
@@ -178,8 +177,7 @@ def test_a_run_that_is_deleted_or_changed_while_it_is_copied_leaves_no_copy(home
         shutil.rmtree(run.path)
 
     monkeypatch.setattr(module, "_write", delete_meanwhile)
-    with pytest.raises(StorageError, match="deleted while it was copied"):
-        bucket.keep(run)
+    assert not bucket.keep(run)
     assert copies(bucket, "a") == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -107,6 +108,9 @@ def test_all_together_have_so_much_base_models_not_counted(make: Make, rows: Pat
     dataset = add(studio, rows)
     (studio.home.models / "base").write_bytes(b"")
     os.truncate(studio.home.models / "base", 2_000_000_000)
+    (studio.home.path / "hub").mkdir()
+    shutil.copy(rows, studio.home.path / "hub" / "base")
+    os.truncate(studio.home.path / "hub" / "base", 2_000_000_000)
     first = submit(studio, dataset)
     (studio.home.path / "chat.log").write_bytes(b"")
     os.truncate(studio.home.path / "chat.log", 1_000_000_000)
