@@ -176,6 +176,12 @@ class DataSets:
         for other in self._same_file(owner, dataset_id):
             remove_dataset(self._home, self._ledger, other)
 
+    def remove_one(self, owner: str, dataset_id: str) -> None:
+        """This data set alone, as it is. Raises NotFoundError."""
+        if self._ledger.dataset_owner(dataset_id) != owner:
+            raise NotFoundError("This data set is not yours.")
+        remove_dataset(self._home, self._ledger, dataset_id)
+
     def _same_file(self, owner: str, dataset_id: str) -> set[str]:
         """The data sets that were read from the same file: it is linked, not copied, when other choices are made."""
         source = self._home.datasets / dataset_id / SOURCE

@@ -15,6 +15,8 @@ from qlora_demo.room import told_when_full
 from qlora_demo.systems import replace, sync_folder
 
 SCHEMA = 1
+LEAST_ROOM = 200_000_000
+"""Bytes: an adapter of the smallest model with its saved points."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Home:
     def device_lock(self) -> Path:
         """Held by the one training process of this machine's device."""
         return self.path / "device.lock"
+
+    @property
+    def paused(self) -> Path:
+        """There while the host lets no new run start."""
+        return self.path / "paused"
 
     def create(self) -> Home:
         """Raises StorageError where the folder cannot be made or written."""
@@ -149,6 +156,14 @@ class RunDir:
     def result(self) -> dict[str, Any] | None:
         """The outcome, or None while there is none."""
         return read_json(self.result_json) if self.result_json.exists() else None
+
+
+def has_room(home: Home) -> bool:
+    """Whether a small run still fits on the home's disk."""
+    try:
+        return shutil.disk_usage(home.path).free >= LEAST_ROOM
+    except OSError:
+        return False
 
 
 def new_id() -> str:

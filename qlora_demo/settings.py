@@ -15,11 +15,10 @@ from qlora_demo.systems import user_data_folder
 PREFIX = "QLORA_DEMO_"
 SPACE_STORAGE = Path("/data")
 """Where a Hugging Face Space has its storage bucket, if one is mounted."""
-SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType(
+SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType({"mode": "public", "host": "0.0.0.0", "port": 7860})  # noqa: S104 - the platform asks for it
+PUBLIC_DEFAULTS: Mapping[str, object] = MappingProxyType(
     {
-        "mode": "public",
-        "host": "0.0.0.0",  # noqa: S104 - the platform asks for it
-        "port": 7860,
+        "requests_per_minute": 1500,  # thirty people behind one address, each with a click a second for most of a minute
         "max_upload_mb": 50,
         "max_rows": 2000,
         "max_cell_kb": 200,
@@ -55,8 +54,8 @@ class Settings:
     """One field a variable: `home` is QLORA_DEMO_HOME. Defaults suit one person on their own machine.
 
     `space` is the name of the Hugging Face Space that this runs on, "" elsewhere; `zero_gpu` says that it has a card for a minute at a time only;
-    `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card; `author` is the account that the Space belongs to;
-    `oauth` says that people can sign in with their account on the model hub.
+    `space_host` is its public name; `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card; `author` is the account
+    that the Space belongs to; `oauth` says that people can sign in with their account on the model hub.
     """
 
     home: str = _setting("", "Where models, data and runs are kept; must be a local disk. Default: the user's data folder.")
@@ -65,6 +64,8 @@ class Settings:
     workshop: str = _setting("", "A code: the page is for those who know it, with the small model and short runs. At least 6 characters.")
     host: str = _setting("127.0.0.1", "Address the page listens on. 0.0.0.0 lets other machines in.")
     port: int = _setting(0, "Port of the page; 0 takes the first free one from 7860.")
+    hosts: str = _setting("", "Names under which the page answers, with commas between. Default: this machine's own, on a Space the Space's.")
+    requests_per_minute: int = _setting(0, "Most clicks and uploads a minute from one network address; 0 for no limit.")
     temp: str = _setting("", "Folder for uploads in flight, emptied at start; never inside the home. Default: in the system's own.")
     max_upload_mb: int = _setting(1000, "Largest upload, in MB.")
     max_rows: int = _setting(200_000, "Most rows that one data set may have.")
@@ -75,10 +76,10 @@ class Settings:
     max_minutes: int = _setting(0, "Minutes after which a training is ended and kept as it is; 0 for never.")
     max_answer_tokens: int = _setting(0, "Longest answer in the chat, in word pieces; 0 for any length.")
     max_runs: int = _setting(0, "Trainings that one visitor may have in line, the running one counted; 0 for any number.")
-    disk_gb: int = _setting(0, "Most that all runs and data sets together may take on the disk, in GB; 0 for no limit. 20 on a Space.")
-    owner_disk_mb: int = _setting(0, "Most that one person's runs and data sets may take, in MB; 0 for no limit. 3000 on a Space.")
-    keep_days: int = _setting(0, "Days after its last use when a model or data set is deleted; 0 for never. 7 on a Space.")
-    keep_data_hours: int = _setting(0, "Hours after which a data set is deleted that no model learned from; 0 for never. 24 on a Space.")
+    disk_gb: int = _setting(0, "Most that all runs and data sets together may take on the disk, in GB; 0 for no limit. 20 on a public page.")
+    owner_disk_mb: int = _setting(0, "Most that one person's runs and data sets may take, in MB; 0 for no limit. 3000 on a public page.")
+    keep_days: int = _setting(0, "Days after its last use when a model or data set is deleted; 0 for never. 7 on a public page.")
+    keep_data_hours: int = _setting(0, "Hours after which a data set is deleted that no model learned from; 0 for never. 24 on a public page.")
     bucket: str = _setting("", "Folder of a mounted storage bucket; models are copied there and found again. On a Space: what is mounted at /data.")
     device: str = _setting("auto", "auto, cpu, or cuda: the processor that trains and answers.")
     offline: bool = _setting(False, "1: never ask the model hub, use only what is on this disk.")
@@ -86,6 +87,7 @@ class Settings:
     chat_idle_minutes: int = _setting(15, "Minutes without a question after which the chat gives its memory back.")
     warm_worker: bool = _setting(True, "0: no process that is ready for the next training. It needs 600 MB, and is there only while 3.6 GB are free.")
     space: str = ""
+    space_host: str = ""
     zero_gpu: bool = False
     hardware: str = ""
     author: str = ""
@@ -94,22 +96,17 @@ class Settings:
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Raises UserError that lists every variable with a value that does not fit."""
-        values: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
-        if values["space"]:
-            values |= {**SPACE_DEFAULTS, "hardware": environ.get("ACCELERATOR", ""), "author": environ.get("SPACE_AUTHOR_NAME", "")}
-            values["oauth"] = bool(environ.get("OAUTH_CLIENT_ID"))
-        problems = []
-        for item in _ours():
-            text = environ.get(PREFIX + item.name.upper())
-            if text is None or text == "":
-                continue
-            try:
-                values[item.name] = _parse(text, item.type)  # type: ignore[arg-type]
-            except ValueError:
-                problems.append(f"{PREFIX}{item.name.upper()}={text!r} is not {_KINDS[str(item.type)]}.")
-        if environ.get(f"{PREFIX}WORKSHOP"):
-            values = {**WORKSHOP_DEFAULTS, **values, **{name: values.get(name) or limit for name, limit in WORKSHOP_DEFAULTS.items()}}
-        settings = cls(**values)  # type: ignore[arg-type]
+        platform: dict[str, object] = {"space": environ.get("SPACE_ID", ""), "zero_gpu": environ.get("SPACES_ZERO_GPU") == "true"}
+        if platform["space"]:
+            platform |= {"hardware": environ.get("ACCELERATOR", ""), "author": environ.get("SPACE_AUTHOR_NAME", "")}
+            platform["space_host"] = environ.get("SPACE_HOST", "")
+            platform["oauth"] = bool(environ.get("OAUTH_CLIENT_ID"))
+        values, problems = _given(environ)
+        workshop = WORKSHOP_DEFAULTS if values.get("workshop") else {}
+        defaults = {**(SPACE_DEFAULTS if platform["space"] else {}), **workshop}
+        if {**defaults, **values}.get("mode") == "public":
+            defaults = {**PUBLIC_DEFAULTS, **defaults}
+        settings = cls(**{**platform, **defaults, **values})  # type: ignore[arg-type]
         problems += settings._problems()
         if settings.device not in ("auto", "cpu", "cuda"):
             problems.append(f"{PREFIX}DEVICE={settings.device!r} is not one of auto, cpu, cuda.")
@@ -163,13 +160,28 @@ class Settings:
 
     def shared(self) -> bool:
         """Whether others can open the page."""
-        return bool(self.space) or not (self.host in ("localhost", "::1") or self.host.startswith("127."))
+        return bool(self.space) or self.public() or not (self.host in ("localhost", "::1") or self.host.startswith("127."))
 
     def temp_dir(self) -> Path:
         return Path(self.temp).expanduser().absolute() if self.temp else Path(tempfile.gettempdir()) / "qlora-demo-uploads"
 
     def max_upload_bytes(self) -> int:
         return self.max_upload_mb * 1_000_000
+
+
+def _given(environ: Mapping[str, str]) -> tuple[dict[str, object], list[str]]:
+    """(what people set, what is wrong with it)."""
+    values: dict[str, object] = {}
+    problems = []
+    for item in _ours():
+        text = environ.get(PREFIX + item.name.upper())
+        if text is None or text == "":
+            continue
+        try:
+            values[item.name] = _parse(text, item.type)  # type: ignore[arg-type]
+        except ValueError:
+            problems.append(f"{PREFIX}{item.name.upper()}={text!r} is not {_KINDS[str(item.type)]}.")
+    return values, problems
 
 
 _KINDS = {"int": "a whole number", "bool": "1 or 0", "str": "a text"}

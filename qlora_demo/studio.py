@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
-from huggingface_hub import constants
 
 from qlora_demo.caps import NO_CAPS, Caps
-from qlora_demo.catalogue import BUNDLED_ID, MODELS, BaseModel, default_model, find_model
+from qlora_demo.catalogue import BUNDLED_ID, BaseModel, find_model
 from qlora_demo.chat.client import Ask, ChatClient, Turn
 from qlora_demo.data.conversation import Message, Row, read_rows
 from qlora_demo.data.dataset import PreparedDataset
@@ -25,37 +22,29 @@ from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
+from qlora_demo.downloads import Folder, Tickets
 from qlora_demo.errors import BusyError, DataError, DiskFullError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
+from qlora_demo.hosting import Hosting
 from qlora_demo.housekeeping import Housekeeper
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
+from qlora_demo.offers import ModelChoice, Offers
 from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
-from qlora_demo.run_dir import Home, read_json, remove, write_json
+from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.sharing import Sharing
-from qlora_demo.source.place import bundled_folder, hub_folder
 from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
 CHAT_OVERHEAD = 700_000_000
 AGAIN = ", again"
 EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """A base model as it stands here and now."""
-
-    model: BaseModel
-    here: bool
-    reachable: bool
-    default: bool
 
 
 class Studio:
@@ -79,10 +68,12 @@ class Studio:
         self._submitting = threading.Lock()
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
+        self.hosting = Hosting(self.home, self.ledger, self.scheduler, self.owners)
         self.data = DataSets(self.home, self.ledger, settings, environ)
+        self._offers = Offers(settings, self.home, self.machine)
+        self.tickets = Tickets()
         self.storage = Storage(self.home, self.ledger, settings)
         self.housekeeper = Housekeeper(self.home, self.ledger, settings)
-        self._hub_seen = (0.0, False)
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
@@ -104,35 +95,16 @@ class Studio:
         self.housekeeper.close()
         self.ledger.close()
 
+    def failing(self) -> tuple[str, ...]:
+        """What keeps this server from its work, by name: "ledger", "disk", "scheduler"."""
+        works = {"ledger": self.ledger.can_write(), "disk": has_room(self.home), "scheduler": self.scheduler.working()}
+        return tuple(name for name, fine in works.items() if not fine)
+
     # Base models
 
     def models(self, owner: str) -> list[ModelChoice]:
         """All on offer; those that need the internet last where there is none. In a workshop only the small one that comes along."""
-        reachable = self._hub_reachable()
-        preferred = default_model(self.machine.device, self.machine.memory_bytes)
-        offered = [m for m in MODELS if m.bundled() or not self.caps(owner).small_only]
-        choices = [ModelChoice(m, self._is_here(m), m.bundled() or reachable, False) for m in offered]
-        usable = [c for c in choices if c.here or c.reachable]
-        default = preferred if any(c.model is preferred for c in usable) else usable[0].model
-        return sorted((replace(c, default=c.model is default) for c in choices), key=lambda c: not (c.here or c.reachable))
-
-    def _is_here(self, model: BaseModel) -> bool:
-        return bundled_folder(self.home.models).exists() if model.bundled() else hub_folder(model) is not None
-
-    def _hub_reachable(self) -> bool:
-        """Whether the hub's address answers, asked at most once a minute. No request is sent."""
-        if self.settings.offline or constants.HF_HUB_OFFLINE:
-            return False
-        checked, seen = self._hub_seen
-        if time.monotonic() - checked > 60 or checked == 0.0:
-            address = urlsplit(constants.ENDPOINT)
-            try:
-                socket.create_connection((address.hostname, address.port or 443), timeout=2).close()
-                seen = True
-            except OSError:
-                seen = False
-            self._hub_seen = (time.monotonic(), seen)
-        return seen
+        return self._offers.choices(self.caps(owner).small_only)
 
     # Data
 
@@ -353,6 +325,29 @@ class Studio:
         if job.state in ACTIVE:
             raise BusyError("This model is still training. Stop it first, then delete it.")
         self.housekeeper.delete_run(run_id)
+
+    def hand_over(self, owner: str, to: str) -> None:
+        """All models and data of one owner to another: somebody signed in."""
+        for run_id in self.ledger.hand_over(owner, to):
+            run_json = self.home.run(run_id).run_json
+            write_json(run_json, {**{key: value for key, value in read_json(run_json).items() if key != "schema"}, "owner": to})
+
+    def delete_everything(self, owner: str) -> None:
+        """All models and data of this owner, for good. Raises BusyError while one trains."""
+        jobs = self.ledger.jobs(owner)
+        if any(job.state in ACTIVE for job in jobs):
+            raise BusyError("One of your models is still training. Stop it first, then delete everything.")
+        for job in jobs:
+            self.delete(owner, job.run)
+        for dataset_id in self.ledger.datasets(owner):
+            self.data.remove_one(owner, dataset_id)
+
+    def download(self, owner: str, run_id: str) -> str:
+        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes. Raises BusyError, NotFoundError."""
+        view = self.run(owner, run_id)
+        if not view.usable():
+            raise BusyError("This model is not finished, so it cannot be downloaded yet.")
+        return self.tickets.mint(Folder(self.home.run(run_id).weights(), view.name))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""

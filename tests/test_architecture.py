@@ -14,8 +14,10 @@ PACKAGE = ROOT / "qlora_demo"
 LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
+    ("web",),
     ("studio",),
-    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "housekeeping"),
+    ("hosting",),
+    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "housekeeping"),
     ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),

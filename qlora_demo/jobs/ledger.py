@@ -86,6 +86,17 @@ class Ledger:
         """Lets go of its files. Calls after this work too."""
         self._open.close()
 
+    def can_write(self) -> bool:
+        """Whether a row could be written now; none is."""
+        try:
+            with self._connect() as db:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("INSERT INTO datasets(id, owner, name, created) VALUES('', '', '', 0)")
+                db.execute("ROLLBACK")
+        except (sqlite3.Error, OSError, DiskFullError):
+            return False
+        return True
+
     def add_job(self, kind: str, run: str, owner: str) -> Job:
         now = time.time()
         sql = "INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?) RETURNING *"
@@ -141,6 +152,12 @@ class Ledger:
         """The line, the next first: in the order of `claim`."""
         return sorted(self.in_states(("queued",)), key=lambda job: (job.owner == EVERYONE, job.queued, job.id))
 
+    def to_front(self, job_id: int) -> None:
+        """Of those that wait."""
+        with self._connect() as db:
+            first = db.execute("SELECT MIN(queued) AS first FROM jobs WHERE state='queued'").fetchone()["first"]
+            db.execute("UPDATE jobs SET queued=? WHERE id=? AND state='queued'", ((first or time.time()) - 1, job_id))
+
     def active(self) -> Job | None:
         return next(iter(self.in_states(ACTIVE)), None)
 
@@ -158,6 +175,13 @@ class Ledger:
     def knows_owner(self, owner: str) -> bool:
         with self._connect() as db:
             return db.execute("SELECT 1 FROM owners WHERE owner=?", (owner,)).fetchone() is not None
+
+    def hand_over(self, owner: str, to: str) -> list[str]:
+        """All jobs and data sets of one owner to another. Returns the ids of the runs."""
+        with self._connect() as db:
+            runs = [row["run"] for row in db.execute("UPDATE jobs SET owner=? WHERE owner=? RETURNING run", (to, owner))]
+            db.execute("UPDATE datasets SET owner=? WHERE owner=?", (to, owner))
+        return runs
 
     def share(self, run: str, link: str) -> None:
         """`link` is what the run's secret link hashes to; another one takes its place."""

@@ -78,6 +78,10 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._thread.start()
 
+    def working(self) -> bool:
+        """Whether the line is being worked through here."""
+        return self._thread is not None and self._thread.is_alive()
+
     def wake(self) -> None:
         """Look now instead of at the next tick."""
         self._wake.set()
@@ -126,7 +130,7 @@ class Scheduler:
         """One look at everything."""
         for job in self._ledger.in_states(ACTIVE):
             self._watch(job)
-        job = self._ledger.claim("train")
+        job = None if self._home.paused.exists() else self._ledger.claim("train")
         if job is not None:
             self._launch(job)
         busy = bool(self._ledger.in_states((*ACTIVE, "queued")))

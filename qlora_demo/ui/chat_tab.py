@@ -156,7 +156,8 @@ def draw_notice(tab: ChatTab, visit: Visit, views: list[RunView], chosen: str | 
     """Says so where a training leaves no room for chat."""
     view = next((view for view in views if view.id == chosen), None)
     training = visit.studio.chat_waits_for(visit.owner, view) if view else None
-    return {tab.notice: shown(note(chat_waits(training, time.time(), visit.studio.chat.given_back()), "qd-warn"))}
+    waits = chat_waits(training, time.time(), visit.studio.chat.given_back(), visit.owner)
+    return {tab.notice: shown(note(waits, "qd-warn"))}
 
 
 def draw(tab: ChatTab, visit: Visit, run_id: str | None, chat: Chat) -> Updates:

@@ -62,6 +62,7 @@ def _what_comes_in(studio: Studio) -> str:
     kinds = "Excel, CSV, JSON, Parquet, plain text, or a chat export (ChatGPT, Claude, WhatsApp, Telegram)"
     most = f"up to {settings.max_upload_mb:,} MB and {settings.max_rows:,} rows"
     place = "It goes to this server only." if settings.shared() else "It stays on this machine."
+    place += " Other visitors cannot see it; its host can." if settings.public() else ""
     return f"{kinds}; {most}. {place} {kept(settings.keep_data_hours, settings.keep_days)}".strip()
 
 

@@ -26,6 +26,10 @@ class Drawn:
         """What stands there of this run, None where another one is drawn."""
         return self.strip if self.shown == run_id else None
 
+    def state_of(self, run_id: str | None) -> tuple | None:
+        """Of one run, None of one that was not there."""
+        return next((state for state in self.states if state[0] == run_id), None)
+
 
 NOTHING = Drawn()
 

@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.ui import chat_tab, data_tab, models_tab, train_form, train_run
+from qlora_demo.ui import chat_tab, data_tab, keeping, models_tab, train_form, train_run
 from qlora_demo.ui.drawn import NOTHING, Drawn, drawn_now
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc
 from qlora_demo.ui.shell import CHAT, DATA, TRAIN, Shell
-from qlora_demo.ui.views_chat import Chat
+from qlora_demo.ui.views_chat import EMPTY, Chat
 from qlora_demo.ui.views_models import activity, header
 from qlora_demo.ui.views_run import phase
 
@@ -36,7 +36,7 @@ class Page:
         shell = self.shell
         top = [shell.header, shell.show, shell.announcement, shell.message, shell.dataset_id, shell.run_id, shell.visited, shell.drawn]
         inside = [*self.data.outputs(), *self.form.outputs(), *self.run.outputs(), *self.chat.outputs(), *self.models.outputs()]
-        return [*top, self.tabs, self.form.box, self.run.box, *inside]
+        return [*top, self.tabs, self.form.box, self.run.box, self.chat.kept, *inside]
 
 
 def go(page: Page, tab: str) -> Updates:
@@ -100,6 +100,15 @@ def delete(page: Page, visit: Visit, run_id: str, shown_run: str, chat: Chat) ->
     return {**models_tab.draw(page.models, visit, views, None), **draw_chat(page, visit, views, chat["run"], chat), **forgotten}
 
 
+def delete_everything(page: Page, visit: Visit) -> Updates:
+    """All models and data of this visitor, and what every tab shows of them. Raises UserError."""
+    visit.studio.delete_everything(visit.owner)
+    views, chat = visit.studio.runs(visit.owner), EMPTY
+    emptied = {**data_tab.draw(page.data, visit, ""), **train_form.draw(page.form, visit, ""), page.shell.dataset_id: "", page.chat.kept: chat}
+    models = {**models_tab.draw(page.models, visit, views, None), **keeping.gone(page.models.keeping)}
+    return {**emptied, **models, **draw_chat(page, visit, views, None, chat), **_form_box(page)}
+
+
 def rename(page: Page, visit: Visit, run_id: str, name: str, shown_run: str, chat: Chat) -> Updates:
     """Gives a run another name wherever it is shown. Raises UserError."""
     visit.studio.rename(visit.owner, run_id, name)
@@ -156,4 +165,11 @@ def tick(page: Page, visit: Visit, run_id: str, drawn: Drawn, chosen: tuple[str 
         return updates
     answering = chat_tab.chosen_model(views, chatting)
     chats = chat_tab.draw_models(page.chat, views, answering) if answering == chatting else draw_chat(page, visit, views, answering, chat)
-    return {**updates, **chats, **models_tab.draw_list(page.models, views, selected)}
+    return {**updates, **chats, **_models(page, visit, views, selected, drawn.state_of(selected) != now.state_of(selected))}
+
+
+def _models(page: Page, visit: Visit, views: list[RunView], selected: str | None, changed: bool) -> Updates:
+    """The list; the panel too where it is of another state or another run than before, else somebody may be typing there."""
+    if changed or selected not in [view.id for view in views]:
+        return models_tab.draw(page.models, visit, views, selected)
+    return models_tab.draw_list(page.models, views, selected)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
+from qlora_demo.settings import Settings
 from qlora_demo.submission import LONGEST_NAME
+from qlora_demo.ui import host_box, keeping, share_box
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
@@ -44,15 +46,18 @@ class ModelsTab:
     question: gr.HTML
     really: gr.Button
     keep: gr.Button
+    share: share_box.ShareBox
+    keeping: keeping.Keeping
+    host: host_box.HostBox
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
         one = [self.detail, self.problem, self.chat, self.again, self.rename, self.naming, self.name, self.settings, self.command]
         data = [self.data, self.aside, self.delete, self.confirm, self.question]
-        return [self.none, self.box, self.runs, *one, *data]
+        return [self.none, self.box, self.runs, *one, *data, *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
 
 
-def build() -> ModelsTab:
+def build(settings: Settings) -> ModelsTab:
     parts: dict = {}
     with gr.Column(elem_id="models-none", elem_classes="qd-empty") as parts["none"]:
         text(NOTHING)
@@ -63,7 +68,7 @@ def build() -> ModelsTab:
             parts["runs"] = gr.Radio([], label="Your models", show_label=False, elem_classes="qd-choices", elem_id="runs")
         with gr.Column(scale=7, min_width=320):
             parts |= _detail()
-    return ModelsTab(**parts)
+    return ModelsTab(**parts, keeping=keeping.build(settings), host=host_box.build())
 
 
 def _detail() -> dict:
@@ -82,6 +87,7 @@ def _detail() -> dict:
     with gr.Accordion("Data it learned from, and the rows set aside", open=False, elem_id="model-data-box"):
         parts["data"] = text("", elem_id="model-data")
         parts["aside"] = text("", elem_id="model-aside")
+    parts["share"] = share_box.build()
     parts["delete"] = gr.Button(DELETE, size="sm", elem_id="delete-model", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
         parts["question"] = text("", elem_id="delete-question")
@@ -113,6 +119,7 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         tab.rename: button(RENAME, change),
         tab.name: view.name,
         tab.detail: detail(view),
+        **share_box.draw(tab.share, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", True),
         tab.settings: settings(view),
@@ -126,7 +133,7 @@ def draw(tab: ModelsTab, visit: Visit, views: list[RunView], chosen: str | None)
     """The whole tab."""
     ids = [view.id for view in views]
     run_id = chosen if chosen in ids else ids[0] if ids else None
-    return {**draw_list(tab, views, run_id), **draw_one(tab, visit, run_id)}
+    return {**draw_list(tab, views, run_id), **draw_one(tab, visit, run_id), **keeping.draw(tab.keeping, visit), **host_box.draw(tab.host, visit)}
 
 
 def wire(tab: ModelsTab, guard: Guard) -> None:
@@ -146,3 +153,6 @@ def wire(tab: ModelsTab, guard: Guard) -> None:
     guard.on(tab.delete.click, confirm, [tab.runs], tab.outputs(), tab.problem)
     guard.on(tab.rename.click, rename, [], tab.outputs(), tab.problem)
     guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)
+    share_box.wire(tab.share, tab.runs, guard)
+    keeping.wire(tab.keeping, guard)
+    host_box.wire(tab.host, guard)

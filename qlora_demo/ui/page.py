@@ -1,4 +1,4 @@
-"""The whole page: the tabs, the ways between them, and how it is served."""
+"""The whole page: the tabs, and the ways between them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
 from qlora_demo.ui import chat_asking, chat_tab, data_tab, data_wiring, flow, how_tab, landing, models_tab, train_form, train_run
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.flow import Page
 from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
 from qlora_demo.ui.shell import ARRIVE, CHAT, DATA, HOW, LIVE_REGION, MODELS, TRAIN, build_shell
-from qlora_demo.ui.theme import CSS, theme
 from qlora_demo.ui.views_place import banner
 
 TITLE = "Train your own chat model"
@@ -35,7 +33,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("3 Chat", id=CHAT, elem_id="tab-chat"):
                 chat = chat_tab.build(shell.chat)
             with gr.Tab("My models", id=MODELS, elem_id="tab-models"):
-                models = models_tab.build()
+                models = models_tab.build(studio.settings)
             with gr.Tab("How it works", id=HOW, elem_id="tab-how") as how_place:
                 how = how_tab.build(studio)
         page = Page(Guard(studio, shell.key), shell, tabs, data, form, run, chat, models)
@@ -85,6 +83,7 @@ def _wire_ways(page: Page) -> None:
     way(models.chat.click, flow.show_chat, [models.runs, chat.kept], models.problem)
     way(models.open.click, flow.show_run, [models.runs], models.problem)
     way(models.really.click, flow.delete, [models.runs, shell.run_id, chat.kept], models.problem)
+    way(models.keeping.really.click, flow.delete_everything, [], models.keeping.said)
     way(shell.show.click, flow.show_active, [])
 
 
@@ -108,31 +107,3 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
     guard.arrive([shell.come_in.click, shell.code.submit], (land, closed), remembered, outputs, shell.message)
     timer = gr.Timer(TICK_SECONDS)
     guard.tick(timer.tick, tick, [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept], page.outputs(), shell.message)
-
-
-def launch(demo: gr.Blocks, settings: Settings, studio: Studio) -> str:
-    """Serves the page in threads of its own and returns its address."""
-    demo.queue(max_size=300, default_concurrency_limit=8)
-    _, address, _ = demo.launch(
-        server_name=settings.host,
-        server_port=settings.port or None,
-        prevent_thread_lock=True,
-        quiet=True,
-        max_threads=64,
-        show_error=False,
-        ssr_mode=False,
-        mcp_server=False,
-        share=False,
-        enable_monitoring=False,
-        run_history=False,
-        footer_links=[],
-        allowed_paths=[],
-        blocked_paths=[str(studio.home.path)],
-        state_session_capacity=1000,
-        max_file_size=settings.max_upload_bytes(),
-        app_kwargs={"max_body_size": settings.max_upload_bytes() + 1_000_000},
-        auth=settings.logins() or None,
-        theme=theme(),
-        css_paths=[CSS],
-    )
-    return address

@@ -28,7 +28,7 @@ from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import counted, day, esc, heading, note, shown, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.views_data import noun
-from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, money, no_fit, out_of_reach, what_will_happen
+from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, money, no_fit, out_of_reach, too_slow, what_will_happen
 
 NO_DATA = "Choose what it should learn first."
 LONGEST_NAME = 80
@@ -144,7 +144,7 @@ def forecast(form: TrainForm, visit: Visit, dataset_id: str, recipe: Recipe) -> 
         form.controls["method"]: gr.update(choices=method_choices(forecasts, recommended)),
         form.forecast: what_will_happen(recipe, choice, rows, mine, studio.machine.device == "cuda") + money(studio.settings.hardware, mine.seconds),
         form.memory: memory_bars(forecasts),
-        form.reason: shown(note(unreachable or no_fit(recipe, mine), "qd-warn")),
+        form.reason: shown(note(unreachable or no_fit(recipe, mine) or too_slow(mine, studio.caps(owner).minutes), "qd-warn")),
         form.start: gr.update(interactive=not unreachable),
     }
 

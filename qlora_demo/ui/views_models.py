@@ -69,11 +69,11 @@ def detail(view: RunView) -> str:
     return f'<h2 class="qd-h2">{esc(view.name)}</h2><p class="qd-small">{esc(line)}</p>{note(text)}'
 
 
-def chat_waits(training: RunView | None, now: float, given_back: bool) -> str:
-    """Why Chat cannot answer at the moment, "" where it can."""
+def chat_waits(training: RunView | None, now: float, given_back: bool, owner: str) -> str:
+    """Why Chat cannot answer this owner at the moment, "" where it can."""
     if training is None:
         return ""
-    whose = "the example" if training.shared() else "yours"
+    whose = "the example" if training.shared() else "yours" if training.job.owner == owner else "another visitor's"
     left = roughly(training.seconds_left(now))
     kept = " Your chat was paused to make room; the conversation is kept." if given_back else ""
     return f"This machine is training ({whose}, about {left} left).{kept} Chat opens by itself when it is done."

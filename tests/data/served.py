@@ -15,7 +15,8 @@ import httpx2
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
-from qlora_demo.ui.page import build_page, launch
+from qlora_demo.ui.page import build_page
+from qlora_demo.ui.serving import launch
 
 SECONDS = 60
 
@@ -57,7 +58,7 @@ def serve(folder: Path, max_upload_mb: int) -> Iterator[Served]:
     studio = Studio(settings)
     page = build_page(studio)
     try:
-        yield Served(studio, page, launch(page, settings, studio), folder / "uploads")
+        yield Served(studio, page, launch(page, studio), folder / "uploads")
     finally:
         page.close(verbose=False)
         studio.close()
