@@ -51,6 +51,8 @@ class RunView:
     """What had to be changed on the way to make it fit, as sentences."""
     place: int = 0
     starts_in: float | None = None
+    keeps_until: float | None = None
+    """When it is deleted, in seconds since the epoch; None where it stays."""
 
     def usable(self) -> bool:
         """Has weights to chat with: a run that was stopped while its base model was fetched has none."""

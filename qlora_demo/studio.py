@@ -23,11 +23,12 @@ from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
 from qlora_demo.downloads import Folder, Tickets
-from qlora_demo.errors import BusyError, DataError, ModelError, NotFoundError, StorageError, UserError
+from qlora_demo.errors import BusyError, DataError, DiskFullError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
 from qlora_demo.hosting import Hosting
+from qlora_demo.housekeeping import Housekeeper
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.offers import ModelChoice, Offers
@@ -35,11 +36,12 @@ from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
 from qlora_demo.recovery import complete, open_ledger
-from qlora_demo.redact import redact
-from qlora_demo.run_dir import Home, clear_away, has_room, put_away, read_json, remove, write_json
+from qlora_demo.redact import end_of, redact
+from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.sharing import Sharing
+from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
 CHAT_OVERHEAD = 700_000_000
@@ -72,12 +74,16 @@ class Studio:
         self.data = DataSets(self.home, self.ledger, settings, environ)
         self._offers = Offers(settings, self.home, self.machine)
         self.tickets = Tickets()
+        self.storage = Storage(self.home, self.ledger, settings)
+        self.housekeeper = Housekeeper(self.home, self.ledger, settings)
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
         everyone's example."""
+        self.housekeeper.bring_back()
         complete(self.home, self.ledger)
         self.scheduler.start(warm)
+        self.housekeeper.start()
         if self.settings.space and not self.ledger.jobs():
             try:
                 self.train_example()
@@ -89,6 +95,8 @@ class Studio:
         self.chat.release(given_back=False)
         self.data.close()
         self.scheduler.close()
+        self.housekeeper.close()
+        self.ledger.close()
 
     def failing(self) -> tuple[str, ...]:
         """What keeps this server from its work, by name: "ledger", "disk", "scheduler"."""
@@ -157,16 +165,17 @@ class Studio:
         return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
 
     def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
-        """The run is on disk and in the line when this returns. Returns its id. Raises RecipeError, ModelError, NotFoundError, BusyError."""
+        """The run is on disk and in the line when this returns. Returns its id. Raises UserError of every kind."""
         recipe.validate()
         model, caps = self._offered(owner, recipe.model), self.caps(owner)
-        caps.check_line(self._in_line(owner))
+        caps.check_line(self.ledger.in_line(owner))
         forecast = self.forecast(owner, dataset_id, recipe)
         if not forecast.fits:
             raise BusyError(
                 f"This needs about {forecast.memory_bytes / 1e9:.1f} GB of memory; {forecast.free_bytes / 1e9:.1f} GB are free. "
                 "Choose QLoRA or a smaller model."
             )
+        self.storage.check_run(owner, recipe, self.machine)
         dataset = self.data.get(owner, dataset_id)
         learn, held_out = self.split(dataset, recipe)
         if not learn:
@@ -179,11 +188,12 @@ class Studio:
         run_id = build(self.home, submission)
         with self._submitting:  # of two clicks at once, the second must see the first
             try:
-                caps.check_line(self._in_line(owner))
-            except BusyError:
+                caps.check_line(self.ledger.in_line(owner))
+                self.ledger.add_job("train", run_id, owner)
+            except (BusyError, DiskFullError):
                 remove(self.home.run(run_id).path)
                 raise
-            self.ledger.add_job("train", run_id, owner)
+        self.storage.note_data(dataset_id)
         active = self.ledger.active()
         if active is not None and active.owner == EVERYONE != owner:
             self.scheduler.give_way(active)
@@ -200,10 +210,6 @@ class Studio:
         if self.caps(owner).small_only and not model.bundled():
             raise ModelError("This workshop trains the small model that comes along. Choose that one.")
         return model
-
-    def _in_line(self, owner: str) -> int:
-        """This owner's trainings that run or wait."""
-        return sum(job.state in (*ACTIVE, "queued") for job in self.ledger.jobs(owner))
 
     def better(self, owner: str, run_id: str) -> str:
         """Starts the run that a run's own advice asks for, on the same data. Returns its id. Raises BusyError where there is no advice, NotFoundError
@@ -245,12 +251,6 @@ class Studio:
         """In the order of `runs`: one's own, what others share, everyone's."""
         return [*reversed(self.ledger.jobs(owner)), *self.ledger.guest_jobs(owner), *self.ledger.jobs(EVERYONE)]
 
-    def line_of_others(self, owner: str) -> tuple[bool, int]:
-        """(whether somebody else trains, how many of others wait); nothing else is told of them."""
-        others = [job for job in self.ledger.in_states((*ACTIVE, "queued")) if job.owner not in (owner, EVERYONE)]
-        waiting = sum(job.state == "queued" for job in others)
-        return len(others) > waiting, waiting
-
     def find_run(self, owner: str, text: str) -> str:
         """An id from an id, a unique beginning of one, or "last". Raises NotFoundError."""
         ids = [job.run for job in self.jobs(owner)]
@@ -263,7 +263,9 @@ class Studio:
 
     def run(self, owner: str, run_id: str) -> RunView:
         """Raises NotFoundError."""
-        return in_line(read_view(self.home, self.ledger.job_of_run(run_id, owner)), self.home, self.ledger, time.time())
+        job = self.ledger.job_of_run(run_id, owner)
+        view = replace(read_view(self.home, job), keeps_until=self.storage.run_until(job))
+        return in_line(view, self.home, self.ledger, time.time())
 
     def may_change(self, owner: str, job: Job) -> bool:
         """One's own runs; everyone's example only by the host."""
@@ -293,14 +295,7 @@ class Studio:
     def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:
         """The end of what the worker wrote, in whole lines, without secrets and places."""
         self.ledger.job_of_run(run_id, owner)
-        path = self.home.run(run_id).log
-        if not path.exists():
-            return ""
-        with path.open("rb") as file:
-            skipped = max(0, path.stat().st_size - last_bytes)
-            file.seek(skipped)
-            text = file.read().decode("utf-8", errors="replace")
-        return redact(text[text.find("\n") + 1 :] if skipped else text, os.environ, self.home.path)
+        return redact(end_of(self.home.run(run_id).log, last_bytes), os.environ, self.home.path)
 
     def stop(self, owner: str, run_id: str) -> None:
         self.scheduler.stop(self._changeable(owner, run_id))
@@ -316,12 +311,11 @@ class Studio:
         self.scheduler.wake()
 
     def delete(self, owner: str, run_id: str) -> None:
-        """Model, data and report go for good. Raises BusyError while it trains."""
-        self._changeable(owner, run_id)
-        if not self.ledger.remove_run(run_id, lambda: put_away(self.home.run(run_id).path)):
+        """Model, data and report go for good, from the bucket too. Raises BusyError while it trains, StorageError."""
+        job = self._changeable(owner, run_id)
+        if job.state in ACTIVE or not self.housekeeper.delete_run(run_id):
             self.ledger.job_of_run(run_id, owner)  # raises where another click was quicker
             raise BusyError("This model is still training. Stop it first, then delete it.")
-        clear_away(self.home.run(run_id).path)
 
     def hand_over(self, owner: str, to: str) -> None:
         """All models and data of one owner to another: somebody signed in."""
@@ -361,6 +355,7 @@ class Studio:
             raise BusyError("This model is not finished, so it cannot be tested yet.")
         if dataset_id:
             self.data.get(owner, dataset_id)
+        self.storage.note_run(run_id)
         rows = self.home.datasets / dataset_id / ROWS if dataset_id else None
         return evaluate_in_child(self.home.run(run_id), rows, self._environ, self.home.path / "evaluation.log", loaded)
 
@@ -374,6 +369,7 @@ class Studio:
         training = self.chat_waits_for(owner, view)
         if training is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
+        self.storage.note_run(run_id)
         ask = replace(ask, max_new_tokens=self.caps(owner).answer(ask.max_new_tokens))
         yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
 

@@ -17,8 +17,8 @@ LAYERS = (
     ("web",),
     ("studio",),
     ("hosting",),
-    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery"),
-    ("submission", "jobs"),
+    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping"),
+    ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),
     ("data",),
@@ -28,6 +28,7 @@ LAYERS = (
     ("catalogue", "hardware"),
     ("pipes", "redact"),
     ("run_dir", "events"),
+    ("room",),
     ("settings",),
     ("errors", "systems"),
 )

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from qlora_demo.errors import NotFoundError, StorageError
+from qlora_demo.errors import DiskFullError, NotFoundError, StorageError
 from qlora_demo.jobs.processes import Identity
+from qlora_demo.room import DISK_FULL, is_full
 
 VERSION = 1
 ACTIVE = ("starting", "running", "stopping")
@@ -76,7 +77,12 @@ class DamagedLedger(StorageError):
 
 
 class Ledger:
-    """A short connection a call: any thread and any process may call. Raises DamagedLedger, and StorageError where the file cannot be used."""
+    """A short connection a call: any thread and any process may call. Raises DamagedLedger, StorageError where the file cannot be
+    used, and DiskFullError where the disk has no room for a change.
+
+    One more connection stays open: the last to close takes the shared files beside the ledger away, and on a full disk nobody could make them again,
+    not even to read.
+    """
 
     def __init__(self, path: Path):
         self._path = path
@@ -96,6 +102,12 @@ class Ledger:
             raise StorageError(f"{path} cannot be used ({error}). Check that its disk has room and that you may write there.") from error
         except sqlite3.DatabaseError as error:
             raise DamagedLedger(f"{path} is damaged and cannot be read ({error}).") from error
+        self._open = sqlite3.connect(path, check_same_thread=False)
+        self._open.execute("SELECT count(*) FROM jobs").fetchone()
+
+    def close(self) -> None:
+        """Lets go of its files. Calls after this work too."""
+        self._open.close()
 
     def can_write(self) -> bool:
         """Whether a row could be written now; none is."""
@@ -104,7 +116,7 @@ class Ledger:
                 db.execute("BEGIN IMMEDIATE")
                 db.execute("INSERT INTO datasets(id, owner, name, created) VALUES('', '', '', 0)")
                 db.execute("ROLLBACK")
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError, DiskFullError):
             return False
         return True
 
@@ -181,6 +193,16 @@ class Ledger:
     def waiting(self) -> list[Job]:
         """The line, the next first: in the order of `claim`."""
         return sorted(self.in_states(("queued",)), key=lambda job: (job.owner == EVERYONE, job.queued, job.id))
+
+    def in_line(self, owner: str) -> int:
+        """This owner's jobs that are active or wait."""
+        return sum(job.state in (*ACTIVE, "queued") for job in self.jobs(owner))
+
+    def line_of_others(self, owner: str) -> tuple[bool, int]:
+        """(whether somebody else's is active, how many of others wait); nothing else is told of them."""
+        others = [job for job in self.in_states((*ACTIVE, "queued")) if job.owner not in (owner, EVERYONE)]
+        waiting = sum(job.state == "queued" for job in others)
+        return len(others) > waiting, waiting
 
     def to_front(self, job_id: int) -> None:
         """Of those that wait."""
@@ -292,9 +314,13 @@ class Ledger:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(self._path, timeout=30)
         db.row_factory = sqlite3.Row
-        db.execute("PRAGMA synchronous=FULL")
         try:
+            db.execute("PRAGMA synchronous=FULL")
             with db:
                 yield db
+        except sqlite3.OperationalError as error:
+            if is_full(error):
+                raise DiskFullError(DISK_FULL) from error
+            raise
         finally:
             db.close()

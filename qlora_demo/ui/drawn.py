@@ -12,7 +12,7 @@ from qlora_demo.ui.views_watch import Strip, strip
 @dataclass(frozen=True)
 class Drawn:
     """Equal as long as nothing that the page shows has changed: the states of all runs, the progress of those that matter, and of the run that is
-    shown what "watch it learn" says; and how many others train or wait.
+    shown what "watch it learn" says; how many others train or wait, and whether the disk is full.
     """
 
     shown: str = ""
@@ -20,6 +20,7 @@ class Drawn:
     steps: tuple = ()
     strip: Strip | None = None
     others: tuple[bool, int] = (False, 0)
+    disk_full: bool = False
 
     def strip_of(self, run_id: str) -> Strip | None:
         """What stands there of this run, None where another one is drawn."""
@@ -40,9 +41,8 @@ def drawn_now(visit: Visit, run_id: str) -> Drawn:
     watched = [job.run for job in jobs if job.run == run_id or job.state in ("starting", "running", "stopping", "queued")]
     views = [visit.studio.run(visit.owner, run) for run in watched]
     shown = next((view for view in views if view.id == run_id), None)
-    return Drawn(
-        run_id, states, tuple(map(_progress, views)), strip(shown) if shown else None, visit.studio.line_of_others(visit.owner)
-    )
+    watched_lines, others = strip(shown) if shown else None, visit.studio.ledger.line_of_others(visit.owner)
+    return Drawn(run_id, states, tuple(map(_progress, views)), watched_lines, others, visit.studio.storage.full())
 
 
 def _progress(view: RunView) -> tuple:

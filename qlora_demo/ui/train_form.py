@@ -25,7 +25,7 @@ from qlora_demo.ui.form_fields import (
     write_form,
 )
 from qlora_demo.ui.guard import Guard, Updates, Visit
-from qlora_demo.ui.parts import counted, esc, heading, note, shown, text
+from qlora_demo.ui.parts import counted, day, esc, heading, note, shown, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.views_data import noun
 from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices, model_note, money, no_fit, out_of_reach, too_slow, what_will_happen
@@ -106,11 +106,10 @@ def draw(form: TrainForm, visit: Visit, dataset_id: str, recipe: Recipe | None =
     filled = recipe or visit.studio.recommend(visit.owner, dataset_id)
     values, method = write_form(filled), form.controls["method"]
     follows = _follow(form, visit, dataset_id, values)
-    day = time.localtime()
     return {
         form.data: _data_line(f"{dataset.name}, {counted(len(dataset.rows), noun(dataset))}"),
         form.change: "Change",
-        form.name: f"{dataset.name.rpartition('.')[0] or dataset.name}, {day.tm_mday} {time.strftime('%b', day)}"[:LONGEST_NAME],
+        form.name: f"{dataset.name.rpartition('.')[0] or dataset.name}, {day(time.time())}"[:LONGEST_NAME],
         **dict(zip(form.inputs(), values, strict=True)),
         **follows,
         form.controls["model"]: gr.update(choices=model_choices(visit.studio.models(visit.owner)), value=filled.model),

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qlora_demo.run_view import RunView
-from qlora_demo.ui.parts import esc, note, ordinal, roughly, size
+from qlora_demo.ui.parts import alert, day, esc, note, ordinal, roughly, size
 from qlora_demo.ui.views_end import verdict
 from qlora_demo.ui.views_train import METHOD_NAMES
 
 IDLE = "Nothing is training"
 
 
-def header(machine: str, free_bytes: int, activity: str) -> str:
-    """The first lines of the page: what this is, on what it runs, what is going on."""
+DISK_FULL = "The disk of this machine is full: nothing new can be trained or uploaded. Delete a model or a data set that is no longer needed."
+
+
+def header(machine: str, free_bytes: int, activity: str, disk_full: bool = False) -> str:
+    """The first lines of the page: what this is, on what it runs, what is going on, and that there is no room."""
     busy = activity != IDLE
     mark = '<span class="qd-dot" aria-hidden="true"></span> ' if busy else ""
     return (
         '<div class="qd-head"><div><h1>Train your own chat model</h1>'
         "<p>Give it examples, train it here, compare it with the original.</p></div>"
         f'<div class="qd-machine"><p>{esc(machine)} · {size(free_bytes)} memory free</p>'
-        f'<p id="activity">{mark}{esc(activity)}</p></div></div>'
+        f'<p id="activity">{mark}{esc(activity)}</p></div></div>{alert(DISK_FULL if disk_full else "")}'
     )
 
 
@@ -61,6 +64,8 @@ def detail(view: RunView) -> str:
     """Name, state and verdict of one model."""
     line = f"{state_words(view)} · {METHOD_NAMES[view.recipe.method]} · {view.model.name}"
     text = "How far it is stands in 2 Train." if view.active() else verdict(view) or view.job.reason
+    if view.keeps_until is not None:
+        text = f"{text} Kept until {day(view.keeps_until)}.".strip()
     return f'<h2 class="qd-h2">{esc(view.name)}</h2><p class="qd-small">{esc(line)}</p>{note(text)}'
 
 

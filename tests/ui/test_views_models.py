@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,18 @@ def test_detail_shows_the_verdict_and_escapes_the_name() -> None:
     text = detail(with_model(run("finished", report=REPORT), HOSTILE))
     assert "It learned." in text
     assert "<img" not in text
+
+
+def test_a_full_disk_stands_at_the_top() -> None:
+    said = "The disk of this machine is full: nothing new can be trained or uploaded."
+    assert said in header("CPU, 2 cores", 21_000_000_000, IDLE, disk_full=True)
+    assert said not in header("CPU, 2 cores", 21_000_000_000, IDLE)
+
+
+def test_until_when_a_model_is_kept() -> None:
+    first = time.mktime((2026, 12, 1, 12, 0, 0, 0, 0, -1))
+    assert "It learned. Kept until 1 Dec." in detail(replace(run("finished", report=REPORT), keeps_until=first))
+    assert "Kept until" not in detail(run("finished", report=REPORT))
 
 
 def test_delete_says_what_goes() -> None:
