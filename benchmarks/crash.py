@@ -38,7 +38,8 @@ from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import Home, RunDir
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.owners import LOCAL
+from qlora_demo.studio import Studio
 from qlora_demo.training import checkpoints
 
 WORKER = "benchmarks.crash_worker"

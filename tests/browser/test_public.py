@@ -111,11 +111,17 @@ def test_a_key_that_the_server_has_forgotten_is_replaced(public_server: Server, 
     expect(page.locator("#data-title")).to_contain_text("character")
 
 
-def test_a_workshop_is_for_those_who_know_its_code(tiny_home_server: Server, browser: Browser) -> None:
+@pytest.fixture
+def workshop(tiny_home_server: Server) -> Iterator[Server]:
     tiny_home_server.environ = {"QLORA_DEMO_WORKSHOP": "blue-heron"}
     tiny_home_server.start()
+    yield tiny_home_server
+    tiny_home_server.stop()
+
+
+def test_a_workshop_is_for_those_who_know_its_code(workshop: Server, browser: Browser) -> None:
     page = browser.new_context().new_page()
-    page.goto(tiny_home_server.url)
+    page.goto(workshop.url)
     code = page.locator("#workshop-code textarea, #workshop-code input")
     expect(code).to_be_visible()
     expect(page.locator("#tab-data")).to_be_hidden()
@@ -131,4 +137,3 @@ def test_a_workshop_is_for_those_who_know_its_code(tiny_home_server: Server, bro
     page.reload()
     expect(page.locator("#example-character")).to_be_visible()
     expect(page.locator("#gate")).to_be_hidden()
-    tiny_home_server.stop()
