@@ -33,12 +33,12 @@ from qlora_demo.events import Event, latest_by_step, read_events
 from qlora_demo.jobs import processes
 from qlora_demo.jobs.ledger import FINAL
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
+from qlora_demo.owners import LOCAL
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import Home, RunDir
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
-from qlora_demo.owners import LOCAL
 from qlora_demo.studio import Studio
 from qlora_demo.training import checkpoints
 

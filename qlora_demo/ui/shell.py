@@ -21,7 +21,7 @@ class Shell:
     `chat` its conversation.
 
     `drawn` is what the page shows of the runs, so that a tick redraws only what has changed; it then counts up `noticed`. `key` is the browser's, see
-    owners.py; `shared` is the secret part of a link to somebody's model. Both come in behind the "#" of an address, which a browser sends to no server.
+    owners.py; `shared` is the secret part of a link to a model. Both come in behind the "#" of an address, which a browser sends to no server.
 
     `gate` asks for a workshop's code before anything else is there.
     """
