@@ -31,3 +31,9 @@ def test_an_explained_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_report_is_no_good_news() -> None:
     with pytest.raises(ValueError, match="Expecting value"):
         audit.holes("")
+
+
+def test_packages_that_were_not_looked_up_are_not_called_clean() -> None:
+    assert audit.told(REPORT, 1) == "1 known holes that are not explained, in 2 of 3 packages that the database knows."
+    skipped = json.dumps({"dependencies": [{"name": "a", "skip_reason": "not found"}, {"name": "b", "skip_reason": "not found"}]})
+    assert audit.told(skipped, 0) == "Not checked for known holes: the database answers for none of 2 packages from here."
