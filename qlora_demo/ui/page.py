@@ -29,7 +29,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("1 Data", id=DATA, elem_id="tab-data"):
                 data = data_tab.build(studio)
             with gr.Tab("2 Train", id=TRAIN, elem_id="tab-train"):
-                form, run = train_form.build(), train_run.build()
+                form, run = train_form.build(studio.settings.public()), train_run.build()
             with gr.Tab("3 Chat", id=CHAT, elem_id="tab-chat"):
                 chat = chat_tab.build(shell.chat)
             with gr.Tab("My models", id=MODELS, elem_id="tab-models"):

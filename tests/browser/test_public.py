@@ -95,6 +95,7 @@ def a_link_lets_others_read(ann: Page, browser: Browser) -> None:
     guest.get_by_role("tab", name="My models").click()
     expect(guest.locator("#model-detail")).to_contain_text("character")
     expect(guest.locator("#delete-model")).to_be_hidden()
+    expect(guest.locator("#model-again")).to_be_hidden()
     expect(guest.get_by_role("button", name="Share it")).to_be_hidden()
     shot(guest, "public-guest")
 
