@@ -35,7 +35,7 @@ class Shell:
     visited: gr.BrowserState
     chat: gr.BrowserState
     drawn: gr.State
-    noticed: gr.State
+    noticed: gr.Number
     key: gr.BrowserState
     shared: gr.Textbox
     gate: gr.Row
@@ -52,7 +52,7 @@ def build_shell(banner: str) -> Shell:
     """The top of the page. The header's text is set at every load; `banner` stays, and "" is none."""
     dataset_id, run_id, visited = remembered("", "dataset"), remembered("", "run"), remembered(0.0, "visited")
     chat = remembered(EMPTY, "chat")
-    drawn, noticed = gr.State(NOTHING), gr.State(0)
+    drawn = gr.State(NOTHING)
     with gr.Row(elem_classes="qd-top"):
         header = text("", elem_id="header")
         show = gr.Button("Show", size="sm", scale=0, min_width=88, visible=False, elem_id="show-run")
@@ -63,6 +63,8 @@ def build_shell(banner: str) -> Shell:
         code = gr.Textbox("", label="Code of this workshop", max_lines=1, max_length=100, elem_id="workshop-code")
         come_in = gr.Button("Come in", variant="primary", scale=0, min_width=140, elem_id="come-in")
     shared = gr.Textbox("", visible=False)
+    # Out of sight by the style sheet: gradio leaves out what is not visible, which then tells of no change; a gr.State does so only from its line.
+    noticed = gr.Number(0, label="Changes noticed", elem_classes="qd-away", elem_id="noticed")
     key = remembered("", "key")
     return Shell(header, show, announcement, message, dataset_id, run_id, visited, chat, drawn, noticed, key, shared, gate, code, come_in)
 

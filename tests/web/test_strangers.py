@@ -4,7 +4,8 @@ the last is told anything or changes anything."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,12 @@ def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.name != "lock"}
 
 
-@pytest.fixture
-def ann(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(scope="module")
+def ann(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ann]:
     """Nothing trains: her run is made by hand to have ended."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    with serve(tmp_path, 5, mode="public") as served:
-        studio, file = served.studio, tmp_path / f"{MARK}.csv"
+    folder = tmp_path_factory.mktemp("ann")
+    with pytest.MonkeyPatch.context() as patch, serve_public(folder, patch) as served:
+        studio, file = served.studio, folder / f"{MARK}.csv"
         file.write_text(ROWS)
         key = studio.owners.new_key()
         dataset = studio.data.add_file(of_key(key), file, f"{MARK}.csv")
@@ -67,6 +68,13 @@ def ann(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         write_json(studio.home.run(run).result_json, {"outcome": "finished", "reason": "", "artifact_bytes": 7})
         studio.home.run(run).log.write_text(MARK)
         yield Ann(served, key, dataset, run)
+
+
+@contextmanager
+def serve_public(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Served]:
+    patch.setenv("GRADIO_TEMP_DIR", str(folder / "uploads"))
+    with serve(folder, 5, mode="public") as served:
+        yield served
 
 
 def values(ann: Ann, function: gr.blocks.BlockFunction, key: str) -> list[Any]:
@@ -136,7 +144,7 @@ def test_a_stranger_is_told_nothing_and_changes_nothing(ann: Ann, whose: str) ->
 
 
 def test_the_owner_is_answered_by_the_same_calls(ann: Ann) -> None:
-    """Else the test above could not fail."""
+    """Else the test above could not fail. The last one: it deletes everything."""
     told = [MARK in ask(ann, number, function, ann.key) for number, function in functions(ann)]
     assert sum(told) > 10
     assert ann.run not in [job.run for job in ann.served.studio.ledger.jobs(ann.owner())]
