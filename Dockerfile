@@ -33,7 +33,7 @@ EXPOSE 7860
 
 # A start takes seconds; the first answer may take longer on a slow disk.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/', timeout=8)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz', timeout=8)"]
 
 # The small model is not in the image: it is fetched at first use, once, into the volume.
 ENTRYPOINT ["tini", "--"]

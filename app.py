@@ -45,9 +45,10 @@ def serve(studio: Studio, settings: Settings) -> None:
     prepare_folders(settings.temp_dir())
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1")
     constants.HF_HUB_DISABLE_TELEMETRY = True  # the hub's library has read its environment already
-    from qlora_demo.ui.page import build_page, launch  # noqa: PLC0415 - gradio reads its environment when it is imported
+    from qlora_demo.ui.page import build_page  # noqa: PLC0415 - gradio reads its environment when it is imported
+    from qlora_demo.ui.serving import launch  # noqa: PLC0415 - likewise
 
-    address = launch(build_page(studio), settings, studio)
+    address = launch(build_page(studio), studio)
     print(f"Train your own chat model: open {address} in a browser. Ctrl-C ends it.")
     print(f"Models, data and runs are kept in {studio.home.path}.", flush=True)
     wait_for_end()

@@ -13,9 +13,10 @@ import time
 from qlora_demo.chat.client import Ask
 from qlora_demo.data.conversation import Message
 from qlora_demo.events import read_events
+from qlora_demo.owners import LOCAL
 from qlora_demo.settings import Settings
 from qlora_demo.source.bundled import ensure_bundled
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 
 def main() -> None:

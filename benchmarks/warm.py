@@ -13,9 +13,10 @@ import tempfile
 import time
 
 from qlora_demo.events import Event, read_events
+from qlora_demo.owners import LOCAL
 from qlora_demo.settings import Settings
 from qlora_demo.source.bundled import ensure_bundled
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 PHASES = ("getting", "loading", "fitting")
 QUIET_SECONDS = 2.0

@@ -24,9 +24,10 @@ from qlora_demo.data.conversation import Message
 from qlora_demo.errors import DataError, ModelError, StorageError, UserError, WayOut
 from qlora_demo.evaluation.words import in_words
 from qlora_demo.events import Event, read_events
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_view import RunView, result_of
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fine-tune a small chat model and compare it with the original.")
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]

@@ -24,10 +24,12 @@ from qlora_demo.examples import find_example
 from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.pipes import Child, ChildDied
 from qlora_demo.recipe import Recipe
-from qlora_demo.run_dir import Home, clear_away, new_id, put_away, read_json, write_json
+from qlora_demo.room import told_when_full
+from qlora_demo.run_dir import Home, new_id, read_json, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.source.fetch import Watch, unwatched
 from qlora_demo.source.hub_data import Split, fetch_split, parse_repo, splits
+from qlora_demo.storage import Storage, remove_dataset
 
 OWNER = "owner.json"
 """In a data set's folder: whose it is, and the file that it was read from, as a command would name it."""
@@ -45,6 +47,7 @@ class DataSets:
 
     def __init__(self, home: Home, ledger: Ledger, settings: Settings, environ: Mapping[str, str]):
         self._home, self._ledger, self._settings, self._environ = home, ledger, settings, environ
+        self._storage = Storage(home, ledger, settings)
         self._worker: Child | None = None
         self._starting = threading.Lock()
         self._turns: dict[int, threading.RLock] = {}
@@ -68,7 +71,7 @@ class DataSets:
         )
 
     def add_file(self, owner: str, path: Path, display_name: str, choices: Choices = FIRST_CHOICES) -> str:
-        """Reads a file in a short child and keeps what it understood. Returns the data set's id. Raises DataError."""
+        """Reads a file in a short child and keeps what it understood. Returns the data set's id. Raises DataError, StorageError."""
         return self._add(owner, path, display_name, display_name, choices)
 
     def add_example(self, owner: str, example_id: str) -> str:
@@ -76,14 +79,15 @@ class DataSets:
         return self._add(owner, example.path(), example.file, f"{EXAMPLES_FOLDER}{example.file}", FIRST_CHOICES)
 
     def add_text(self, owner: str, text: str, choices: Choices = FIRST_CHOICES) -> str:
-        """What somebody pasted: pairs, cells of a spreadsheet, JSON, or plain text. Raises DataError."""
+        """What somebody pasted: pairs, cells of a spreadsheet, JSON, or plain text. Raises DataError, StorageError."""
         pasted = text.encode("utf-8", errors="replace")
         if not pasted.strip():
             raise DataError("Nothing was pasted yet. Put some pairs, cells or text into the box.")
         if len(pasted) > PASTED_BYTES:
             size, most = megabytes(len(pasted)), megabytes(PASTED_BYTES)
             raise DataError(f"The pasted text has {size}; up to {most} can be pasted. Save it as a file and upload that.")
-        with tempfile.TemporaryDirectory(dir=self._home.datasets, prefix=".paste-") as folder:
+        self._storage.check_data(owner, len(pasted))
+        with told_when_full(), tempfile.TemporaryDirectory(dir=self._home.datasets, prefix=".paste-") as folder:
             path = Path(folder) / "pasted"
             path.write_bytes(pasted)
             return self._add(owner, path, PASTED, PASTED, choices)
@@ -103,6 +107,7 @@ class DataSets:
             return self._add(owner, path, name, name, FIRST_CHOICES)
 
     def _add(self, owner: str, path: Path, display_name: str, name: str, choices: Choices) -> str:
+        self._storage.check_data(owner, path.stat().st_size if path.is_file() else 0)
         dataset_id = new_id()
         read_in_child(path, display_name, choices, self.limits(), self._home.datasets / dataset_id)
         self._own(owner, dataset_id, name)
@@ -125,9 +130,11 @@ class DataSets:
         """Whether it was read from a file that comes along."""
         return self._ledger.dataset_name(dataset_id).startswith(EXAMPLES_FOLDER)
 
-    def turn(self, dataset_id: str) -> threading.RLock:
+    def turn(self, owner: str, dataset_id: str) -> threading.RLock:
         """To be held from looking at what is chosen until another choice is made: two quick clicks are two changes, one after the other. There is one
-        for each file, whatever was made of it."""
+        for each file, whatever was made of it. "" is for what could not be read yet. Raises NotFoundError."""
+        if dataset_id:
+            self.get(owner, self.newest(dataset_id))
         source = self._home.datasets / dataset_id / SOURCE
         with self._starting:
             return self._turns.setdefault(source.stat().st_ino if source.exists() else 0, threading.RLock())
@@ -140,10 +147,11 @@ class DataSets:
 
     def change(self, owner: str, dataset_id: str, choices: Choices) -> str:
         """The same file with other choices, as a new data set. The old one goes after a minute, unless a run learned from it: a click that was made
-        while the new one was read still speaks of it. Returns the new id. Raises DataError, NotFoundError.
+        while the new one was read still speaks of it. Returns the new id. Raises DataError, NotFoundError, StorageError.
         """
-        with self.turn(dataset_id):
+        with self.turn(owner, dataset_id):
             self.get(owner, dataset_id)
+            self._storage.check_data(owner, (self._home.datasets / dataset_id / SOURCE).stat().st_size)
             new, name = new_id(), self._ledger.dataset_name(dataset_id)
             read_again_in_child(self._home.datasets / dataset_id, name, choices, self.limits(), self._home.datasets / new)
             self._own(owner, new, name)
@@ -159,33 +167,40 @@ class DataSets:
             if time.monotonic() - when < age:
                 kept.append((when, owner, dataset_id))
             elif self._ledger.dataset_owner(dataset_id) == owner and dataset_id not in self._learned_from(owner):
-                self._remove_one(dataset_id)
+                remove_dataset(self._home, self._ledger, dataset_id)
         self._replaced = kept
 
     def forget(self, owner: str, dataset_id: str) -> None:
         """`remove`, but what a run learned from stays, to train on again. An example's file is read anew when it is chosen."""
         if self._ledger.dataset_owner(dataset_id) == owner:
             for other in self._same_file(owner, dataset_id) - self._learned_from(owner):
-                self._remove_one(other)
+                remove_dataset(self._home, self._ledger, other)
 
     def remove(self, owner: str, dataset_id: str) -> None:
         """The uploaded file and every data set that was read from it. Runs keep their own copy of the rows they learned from."""
         if self._ledger.dataset_owner(dataset_id) != owner:
             raise NotFoundError("This data set is not yours.")
         for other in self._same_file(owner, dataset_id):
-            self._remove_one(other)
+            remove_dataset(self._home, self._ledger, other)
+
+    def hand_over(self, owner: str, to: str) -> None:
+        """What the folders say of their owner; the ledger's rows go with those of the runs."""
+        for dataset_id in self._ledger.datasets(owner):
+            owner_json = self._home.datasets / dataset_id / OWNER
+            about = read_json(owner_json)
+            write_json(owner_json, {"owner": to, "name": about["name"], "created": about["created"]})
+
+    def remove_one(self, owner: str, dataset_id: str) -> None:
+        """This data set alone, as it is. Raises NotFoundError."""
+        if self._ledger.dataset_owner(dataset_id) != owner:
+            raise NotFoundError("This data set is not yours.")
+        remove_dataset(self._home, self._ledger, dataset_id)
 
     def _same_file(self, owner: str, dataset_id: str) -> set[str]:
         """The data sets that were read from the same file: it is linked, not copied, when other choices are made."""
         source = self._home.datasets / dataset_id / SOURCE
         sources = {other: self._home.datasets / other / SOURCE for other in self._ledger.datasets(owner)}
         return {other for other, path in sources.items() if path.exists() and path.samefile(source)}
-
-    def _remove_one(self, dataset_id: str) -> None:
-        """The folder first: one without a row would come back."""
-        put_away(self._home.datasets / dataset_id)
-        self._ledger.remove_dataset(dataset_id)
-        clear_away(self._home.datasets / dataset_id)
 
     def _learned_from(self, owner: str) -> set[str]:
         learned = set()

@@ -7,6 +7,7 @@ UserError                  a sentence with what is wrong, where, and the way out
 ├── NotFoundError          no such run, data set or model of this owner
 ├── BusyError              the machine is doing something else; ask again later
 └── StorageError           the home: locked, full, or written by a newer release
+    └── DiskFullError      nothing more can be written
 
 The page turns them into a message in `ui/guard.py`, the command line into exit code 2 in `cli.py`. Anything else is a bug:
 its traceback goes to the log, and people read one general sentence.
@@ -59,3 +60,7 @@ class BusyError(UserError):
 
 class StorageError(UserError):
     """The home folder is in use by another server, full, or of an unknown schema."""
+
+
+class DiskFullError(StorageError):
+    """Something could not be written: the disk has no room."""

@@ -45,6 +45,10 @@ ITEM_TOKENS, TEST_ANSWERS = 2500, 4
 MEMORY_BOUNDS, TIME_BOUNDS, LAST_RUNS = (0.7, 1.5), (0.02, 50.0), 3
 SAFE_SHARE = 0.92
 """Of the free memory that a run may be planned to take: the arithmetic is right to a tenth."""
+KEPT_CHECKPOINTS = 3
+"""Saved points that are on the disk at once: two, and the one that is being written."""
+TOKENIZER_BYTES, TOKENIZER_WORD = 1_000_000, 90
+"""Of a tokenizer's files, which lie beside all weights: whatever it knows, and for each piece of its vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,28 @@ class Way:
 
     def fits(self, free: int) -> bool:
         return self.memory.total() < free
+
+
+def checkpoint_bytes(dimensions: Dimensions, recipe: Recipe, number: int) -> int:
+    """One saved point on the disk: what learns, its 32-bit masters where it has 16 bits, two moments, the tokenizer. `number` as in Computing."""
+    learning = dimensions.parameters() if recipe.method == "full" else dimensions.adapter_parameters(recipe.rank)
+    return (2 + 12 if number == 2 else 4 + 8) * learning + tokenizer_bytes(dimensions)
+
+
+def artifact_bytes(dimensions: Dimensions, recipe: Recipe, number: int) -> int:
+    """What is left on the disk when a run is finished: an adapter, or a whole model in 16 bits with its tokenizer."""
+    if recipe.method == "full":
+        return 2 * dimensions.parameters() + tokenizer_bytes(dimensions)
+    return number * dimensions.adapter_parameters(recipe.rank)
+
+
+def tokenizer_bytes(dimensions: Dimensions) -> int:
+    return TOKENIZER_BYTES + TOKENIZER_WORD * dimensions.vocabulary
+
+
+def disk_bytes(dimensions: Dimensions, recipe: Recipe, number: int) -> int:
+    """The most that a run has on the disk at once."""
+    return KEPT_CHECKPOINTS * checkpoint_bytes(dimensions, recipe, number) + artifact_bytes(dimensions, recipe, number)
 
 
 def training_memory(

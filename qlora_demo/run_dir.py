@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from qlora_demo.errors import StorageError
+from qlora_demo.room import told_when_full
 from qlora_demo.systems import replace, sync_folder
 
 SCHEMA = 1
+LEAST_ROOM = 200_000_000
+"""Bytes: an adapter of the smallest model with its saved points."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Home:
     def device_lock(self) -> Path:
         """Held by the one training process of this machine's device."""
         return self.path / "device.lock"
+
+    @property
+    def paused(self) -> Path:
+        """There while the host lets no new run start."""
+        return self.path / "paused"
 
     def create(self) -> Home:
         """Raises StorageError where the folder cannot be made or written."""
@@ -117,6 +125,11 @@ class RunDir:
         return self.path / "stop"
 
     @property
+    def used(self) -> Path:
+        """Its time says when somebody last asked this model."""
+        return self.path / "used"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -150,6 +163,14 @@ class RunDir:
         return read_json(self.result_json) if self.result_json.exists() else None
 
 
+def has_room(home: Home) -> bool:
+    """Whether a small run still fits on the home's disk."""
+    try:
+        return shutil.disk_usage(home.path).free >= LEAST_ROOM
+    except OSError:
+        return False
+
+
 def new_id() -> str:
     """Unguessable, short enough to type a prefix of, never starts with a dash."""
     return secrets.token_hex(8)
@@ -171,30 +192,32 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Writes beside, syncs, renames: a reader sees the old file or the new one."""
+    """Writes beside, syncs, renames: a reader sees the old file or the new one. Raises DiskFullError."""
     write_text(path, json.dumps({"schema": SCHEMA, **value}, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """As `write_json`, for any text."""
+    """As `write_json`, for any text. Raises DiskFullError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    replace(temporary, path)
-    sync_folder(path.parent)
+    with told_when_full():
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        replace(temporary, path)
+        sync_folder(path.parent)
 
 
 def publish(temporary: Path, final: Path) -> None:
-    """Renames a folder that was built under a temporary name into place, durably."""
-    for file in temporary.rglob("*"):
-        if file.is_file():
-            with file.open("rb+") as handle:
-                os.fsync(handle.fileno())
-    sync_folder(temporary)
-    replace(temporary, final)
-    sync_folder(final.parent)
+    """Renames a folder that was built under a temporary name into place, durably. Raises DiskFullError."""
+    with told_when_full():
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                with file.open("rb+") as handle:
+                    os.fsync(handle.fileno())
+        sync_folder(temporary)
+        replace(temporary, final)
+        sync_folder(final.parent)
 
 
 def remove(folder: Path) -> None:

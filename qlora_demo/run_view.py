@@ -51,6 +51,8 @@ class RunView:
     """What had to be changed on the way to make it fit, as sentences."""
     place: int = 0
     starts_in: float | None = None
+    keeps_until: float | None = None
+    """When it is deleted, in seconds since the epoch; None where it stays."""
 
     def usable(self) -> bool:
         """Has weights to chat with: a run that was stopped while its base model was fetched has none."""
@@ -81,6 +83,10 @@ class RunView:
 
     def shared(self) -> bool:
         return self.job.owner == EVERYONE
+
+    def guest(self, owner: str) -> bool:
+        """Whether this owner may only read it, because somebody shared it."""
+        return self.job.owner not in (owner, EVERYONE)
 
     def seconds_left(self, now: float) -> float:
         """Until it ends, for one that is running; the whole forecast for one that waits."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
-from huggingface_hub import constants
 
-from qlora_demo.catalogue import BUNDLED_ID, MODELS, BaseModel, default_model, find_model
+from qlora_demo.caps import NO_CAPS, Caps
+from qlora_demo.catalogue import BUNDLED_ID, BaseModel, find_model
 from qlora_demo.chat.client import Ask, ChatClient, Turn
 from qlora_demo.data.conversation import Message, Row, read_rows
 from qlora_demo.data.dataset import PreparedDataset
@@ -23,37 +22,31 @@ from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
-from qlora_demo.errors import BusyError, DataError, NotFoundError, StorageError, UserError
+from qlora_demo.downloads import Folder, Tickets
+from qlora_demo.errors import BusyError, DataError, DiskFullError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
-from qlora_demo.jobs.ledger import EVERYONE, Job
+from qlora_demo.hosting import Hosting
+from qlora_demo.housekeeping import Housekeeper
+from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
+from qlora_demo.offers import ModelChoice, Offers
+from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
 from qlora_demo.recovery import complete, open_ledger
-from qlora_demo.redact import redact
-from qlora_demo.run_dir import Home, clear_away, put_away, read_json, write_json
+from qlora_demo.redact import end_of, redact
+from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
-from qlora_demo.source.place import bundled_folder, hub_folder
+from qlora_demo.sharing import Sharing
+from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
-LOCAL = "local"
-"""The one owner of a machine of one's own."""
 CHAT_OVERHEAD = 700_000_000
 AGAIN = ", again"
 EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """A base model as it stands here and now."""
-
-    model: BaseModel
-    here: bool
-    reachable: bool
-    default: bool
 
 
 class Studio:
@@ -72,16 +65,25 @@ class Studio:
         environ = {**child_environ(os.environ), **home, "OMP_NUM_THREADS": str(max(1, self.machine.cores - spare_cores))}
         self._environ = training
         self.ledger = open_ledger(self.home)
+        self.owners = Owners(settings, self.ledger)
+        self.sharing = Sharing(self.ledger)
+        self._submitting = threading.Lock()
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
+        self.hosting = Hosting(self.home, self.ledger, self.scheduler, self.owners)
         self.data = DataSets(self.home, self.ledger, settings, environ)
-        self._hub_seen = (0.0, False)
+        self._offers = Offers(settings, self.home, self.machine)
+        self.tickets = Tickets()
+        self.storage = Storage(self.home, self.ledger, settings)
+        self.housekeeper = Housekeeper(self.home, self.ledger, settings)
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
         everyone's example."""
+        self.housekeeper.bring_back()
         complete(self.home, self.ledger)
         self.scheduler.start(warm)
+        self.housekeeper.start()
         if self.settings.space and not self.ledger.jobs():
             try:
                 self.train_example()
@@ -93,35 +95,19 @@ class Studio:
         self.chat.release(given_back=False)
         self.data.close()
         self.scheduler.close()
+        self.housekeeper.close()
+        self.ledger.close()
+
+    def failing(self) -> tuple[str, ...]:
+        """What keeps this server from its work, by name: "ledger", "disk", "scheduler"."""
+        works = {"ledger": self.ledger.can_write(), "disk": has_room(self.home), "scheduler": self.scheduler.working()}
+        return tuple(name for name, fine in works.items() if not fine)
 
     # Base models
 
     def models(self, owner: str) -> list[ModelChoice]:
-        """All on offer; those that need the internet last where there is none."""
-        reachable = self._hub_reachable()
-        preferred = default_model(self.machine.device, self.machine.memory_bytes)
-        choices = [ModelChoice(m, self._is_here(m), m.bundled() or reachable, False) for m in MODELS]
-        usable = [c for c in choices if c.here or c.reachable]
-        default = preferred if any(c.model is preferred for c in usable) else usable[0].model
-        return sorted((replace(c, default=c.model is default) for c in choices), key=lambda c: not (c.here or c.reachable))
-
-    def _is_here(self, model: BaseModel) -> bool:
-        return bundled_folder(self.home.models).exists() if model.bundled() else hub_folder(model) is not None
-
-    def _hub_reachable(self) -> bool:
-        """Whether the hub's address answers, asked at most once a minute. No request is sent."""
-        if self.settings.offline or constants.HF_HUB_OFFLINE:
-            return False
-        checked, seen = self._hub_seen
-        if time.monotonic() - checked > 60 or checked == 0.0:
-            address = urlsplit(constants.ENDPOINT)
-            try:
-                socket.create_connection((address.hostname, address.port or 443), timeout=2).close()
-                seen = True
-            except OSError:
-                seen = False
-            self._hub_seen = (time.monotonic(), seen)
-        return seen
+        """All on offer; those that need the internet last where there is none. In a workshop only the small one that comes along."""
+        return self._offers.choices(self.caps(owner).small_only)
 
     # Data
 
@@ -179,29 +165,51 @@ class Studio:
         return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
 
     def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
-        """The run is on disk and in the line when this returns. Returns its id. Raises RecipeError, ModelError, NotFoundError."""
+        """The run is on disk and in the line when this returns. Returns its id. Raises UserError of every kind."""
         recipe.validate()
-        model = find_model(recipe.model)
+        model, caps = self._offered(owner, recipe.model), self.caps(owner)
+        caps.check_line(self.ledger.in_line(owner))
         forecast = self.forecast(owner, dataset_id, recipe)
         if not forecast.fits:
             raise BusyError(
                 f"This needs about {forecast.memory_bytes / 1e9:.1f} GB of memory; {forecast.free_bytes / 1e9:.1f} GB are free. "
                 "Choose QLoRA or a smaller model."
             )
+        self.storage.check_run(owner, recipe, self.machine)
         dataset = self.data.get(owner, dataset_id)
         learn, held_out = self.split(dataset, recipe)
         if not learn:
             raise DataError("No rows are left to learn from. Set fewer rows aside.")
+        caps.check(recipe, len(learn))
         title = name.strip()[:LONGEST_NAME] or dataset.name
         file = self.ledger.dataset_name(dataset_id)
         submission = Submission(owner, title, recipe, model, learn, held_out, dataset_id, dataset, file, forecast.seconds, forecast.memory_bytes)
+        submission = replace(submission, max_seconds=caps.seconds())
         run_id = build(self.home, submission)
-        self.ledger.add_job("train", run_id, owner)
+        with self._submitting:  # of two clicks at once, the second must see the first
+            try:
+                caps.check_line(self.ledger.in_line(owner))
+                self.ledger.add_job("train", run_id, owner)
+            except (BusyError, DiskFullError):
+                remove(self.home.run(run_id).path)
+                raise
+        self.storage.note_data(dataset_id)
         active = self.ledger.active()
         if active is not None and active.owner == EVERYONE != owner:
             self.scheduler.give_way(active)
         self.scheduler.wake()
         return run_id
+
+    def caps(self, owner: str) -> Caps:
+        """What this owner may ask for at most."""
+        return NO_CAPS if owner == EVERYONE or self.owners.is_host(owner) else Caps.of(self.settings)
+
+    def _offered(self, owner: str, model_id: str) -> BaseModel:
+        """Raises ModelError for a model that this owner is not offered."""
+        model = find_model(model_id)
+        if self.caps(owner).small_only and not model.bundled():
+            raise ModelError("This workshop trains the small model that comes along. Choose that one.")
+        return model
 
     def better(self, owner: str, run_id: str) -> str:
         """Starts the run that a run's own advice asks for, on the same data. Returns its id. Raises BusyError where there is no advice, NotFoundError
@@ -240,8 +248,8 @@ class Studio:
         return views
 
     def jobs(self, owner: str) -> list[Job]:
-        """In the order of `runs`."""
-        return [*reversed(self.ledger.jobs(owner)), *self.ledger.jobs(EVERYONE)]
+        """In the order of `runs`: one's own, what others share, everyone's."""
+        return [*reversed(self.ledger.jobs(owner)), *self.ledger.guest_jobs(owner), *self.ledger.jobs(EVERYONE)]
 
     def find_run(self, owner: str, text: str) -> str:
         """An id from an id, a unique beginning of one, or "last". Raises NotFoundError."""
@@ -255,17 +263,20 @@ class Studio:
 
     def run(self, owner: str, run_id: str) -> RunView:
         """Raises NotFoundError."""
-        return in_line(read_view(self.home, self.ledger.job_of_run(run_id, owner)), self.home, self.ledger, time.time())
+        job = self.ledger.job_of_run(run_id, owner)
+        view = replace(read_view(self.home, job), keeps_until=self.storage.run_until(job))
+        return in_line(view, self.home, self.ledger, time.time())
 
     def may_change(self, owner: str, job: Job) -> bool:
-        """One's own runs; everyone's example only where nobody else uses this machine."""
-        return job.owner == owner or not self.settings.space
+        """One's own runs; everyone's example only by the host."""
+        return job.owner == owner or (job.owner == EVERYONE and self.owners.is_host(owner))
 
     def _changeable(self, owner: str, run_id: str) -> Job:
-        """Raises NotFoundError, and BusyError where it is everyone's."""
+        """Raises NotFoundError, and BusyError where it is everyone's or another's."""
         job = self.ledger.job_of_run(run_id, owner)
         if not self.may_change(owner, job):
-            raise BusyError("This example is everyone's: you can chat with it, but not change it.")
+            whose = "This example is everyone's" if job.owner == EVERYONE else "This model is shared with you"
+            raise BusyError(f"{whose}: you can chat with it, but not change it.")
         return job
 
     def rename(self, owner: str, run_id: str, name: str) -> None:
@@ -284,14 +295,7 @@ class Studio:
     def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:
         """The end of what the worker wrote, in whole lines, without secrets and places."""
         self.ledger.job_of_run(run_id, owner)
-        path = self.home.run(run_id).log
-        if not path.exists():
-            return ""
-        with path.open("rb") as file:
-            skipped = max(0, path.stat().st_size - last_bytes)
-            file.seek(skipped)
-            text = file.read().decode("utf-8", errors="replace")
-        return redact(text[text.find("\n") + 1 :] if skipped else text, os.environ, self.home.path)
+        return redact(end_of(self.home.run(run_id).log, last_bytes), os.environ, self.home.path)
 
     def stop(self, owner: str, run_id: str) -> None:
         self.scheduler.stop(self._changeable(owner, run_id))
@@ -307,12 +311,35 @@ class Studio:
         self.scheduler.wake()
 
     def delete(self, owner: str, run_id: str) -> None:
-        """Model, data and report go for good. Raises BusyError while it trains."""
-        self._changeable(owner, run_id)
-        if not self.ledger.remove_run(run_id, lambda: put_away(self.home.run(run_id).path)):
+        """Model, data and report go for good, from the bucket too. Raises BusyError while it trains, StorageError."""
+        job = self._changeable(owner, run_id)
+        if job.state in ACTIVE or not self.housekeeper.delete_run(run_id):
             self.ledger.job_of_run(run_id, owner)  # raises where another click was quicker
             raise BusyError("This model is still training. Stop it first, then delete it.")
-        clear_away(self.home.run(run_id).path)
+
+    def hand_over(self, owner: str, to: str) -> None:
+        """All models and data of one owner to another: somebody signed in."""
+        self.data.hand_over(owner, to)
+        for run_id in self.ledger.hand_over(owner, to):
+            run_json = self.home.run(run_id).run_json
+            write_json(run_json, {**{key: value for key, value in read_json(run_json).items() if key != "schema"}, "owner": to})
+
+    def delete_everything(self, owner: str) -> None:
+        """All models and data of this owner, for good. Raises BusyError while one trains."""
+        jobs = self.ledger.jobs(owner)
+        if any(job.state in ACTIVE for job in jobs):
+            raise BusyError("One of your models is still training. Stop it first, then delete everything.")
+        for job in jobs:
+            self.delete(owner, job.run)
+        for dataset_id in self.ledger.datasets(owner):
+            self.data.remove_one(owner, dataset_id)
+
+    def download(self, owner: str, run_id: str) -> str:
+        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes. Raises BusyError, NotFoundError."""
+        view = self.run(owner, run_id)
+        if not view.usable():
+            raise BusyError("This model is not finished, so it cannot be downloaded yet.")
+        return self.tickets.mint(Folder(self.home.run(run_id).weights(), view.name))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""
@@ -328,6 +355,7 @@ class Studio:
             raise BusyError("This model is not finished, so it cannot be tested yet.")
         if dataset_id:
             self.data.get(owner, dataset_id)
+        self.storage.note_run(run_id)
         rows = self.home.datasets / dataset_id / ROWS if dataset_id else None
         return evaluate_in_child(self.home.run(run_id), rows, self._environ, self.home.path / "evaluation.log", loaded)
 
@@ -341,6 +369,8 @@ class Studio:
         training = self.chat_waits_for(owner, view)
         if training is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
+        self.storage.note_run(run_id)
+        ask = replace(ask, max_new_tokens=self.caps(owner).answer(ask.max_new_tokens))
         yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
 
     def chat_waits_for(self, owner: str, view: RunView) -> RunView | None:

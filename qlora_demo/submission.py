@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from qlora_demo.catalogue import BaseModel
 from qlora_demo.data.choices import Choices
 from qlora_demo.data.conversation import Row, write_rows
 from qlora_demo.data.dataset import PreparedDataset
-from qlora_demo.errors import RecipeError
+from qlora_demo.errors import DiskFullError, RecipeError
 from qlora_demo.recipe import Recipe
+from qlora_demo.room import told_when_full
 from qlora_demo.run_dir import Home, RunDir, new_id, publish, write_json
 
 LONGEST_NAME = 80
@@ -41,16 +43,21 @@ class Submission:
 
 
 def build(home: Home, submission: Submission) -> str:
-    """Makes the directory under a temporary name, syncs it and renames it. Returns the run's id."""
+    """Makes the directory under a temporary name, syncs it and renames it. Returns the run's id. Raises DiskFullError."""
     run_id = new_id()
     made = RunDir(home.runs / f".new-{run_id}")
-    made.data.mkdir(parents=True)
-    write_rows(made.train_jsonl, submission.learn)
-    write_rows(made.held_out_jsonl, submission.held_out)
-    write_json(made.data_report_json, submission.dataset.report.to_json())
-    write_json(made.recipe_json, submission.recipe.to_json())
-    write_json(made.run_json, _about(run_id, submission))
-    publish(made.path, home.run(run_id).path)
+    try:
+        with told_when_full():
+            made.data.mkdir(parents=True)
+            write_rows(made.train_jsonl, submission.learn)
+            write_rows(made.held_out_jsonl, submission.held_out)
+            write_json(made.data_report_json, submission.dataset.report.to_json())
+            write_json(made.recipe_json, submission.recipe.to_json())
+            write_json(made.run_json, _about(run_id, submission))
+            publish(made.path, home.run(run_id).path)
+    except DiskFullError:
+        shutil.rmtree(made.path, ignore_errors=True)
+        raise
     return run_id
 
 

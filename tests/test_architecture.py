@@ -14,9 +14,11 @@ PACKAGE = ROOT / "qlora_demo"
 LAYERS = (
     ("app",),
     ("__main__", "cli", "ui"),
+    ("web",),
     ("studio",),
-    ("run_view", "data_sets", "forecast", "recovery"),
-    ("submission", "jobs"),
+    ("hosting",),
+    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping"),
+    ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),
     ("data",),
@@ -26,6 +28,7 @@ LAYERS = (
     ("catalogue", "hardware"),
     ("pipes", "redact"),
     ("run_dir", "events"),
+    ("room",),
     ("settings",),
     ("errors", "systems"),
 )

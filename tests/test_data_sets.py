@@ -9,10 +9,12 @@ import pytest
 
 from qlora_demo.data.choices import Choices
 from qlora_demo.errors import DataError, NotFoundError
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 from qlora_demo.ui.data_attempt import Attempt, current
+from qlora_demo.ui.guard import Visit
 
 FAQ = "question,answer\n" + "".join(f"What is thing {i}?,It is the {i}th of them\n" for i in range(24))
 
@@ -49,7 +51,7 @@ def test_quick_clicks_are_one_after_the_other(studio: Studio, tmp_path: Path) ->
     first = added(studio, tmp_path, FAQ + "What is thing 1?,It is the 1th of them\nWho?,Write to ann@waldhof-reisen.de\n")
 
     def click(code: str) -> None:
-        with studio.data.turn(first):
+        with studio.data.turn(LOCAL, first):
             newest = studio.data.newest(first)
             studio.data.change(LOCAL, newest, studio.data.get(LOCAL, newest).choices.with_fix(code))
 
@@ -169,6 +171,7 @@ def test_the_command_repeats_every_choice(tiny_home: Home, tmp_path: Path) -> No
 def test_choices_are_about_what_is_shown_though_another_file_was_refused(studio: Studio, tmp_path: Path) -> None:
     shown = added(studio, tmp_path)
     refused = Attempt(path="/photo.csv")
-    now = current(studio, refused, shown)
+    visit = Visit(studio, LOCAL)
+    now = current(visit, refused, shown)
     assert (now.dataset_id, now.seen, now.pending()) == (shown, shown, False)
-    assert current(studio, refused, "") == refused
+    assert current(visit, refused, "") == refused

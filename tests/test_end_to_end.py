@@ -20,10 +20,11 @@ from qlora_demo.chat.client import Ask
 from qlora_demo.data.conversation import Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.examples import EXAMPLES
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 pytestmark = pytest.mark.end_to_end
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 pytestmark = pytest.mark.end_to_end
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qlora_demo.errors import UserError
-from qlora_demo.settings import Settings, default_home, table
+from qlora_demo.settings import SPACE_STORAGE, Settings, default_home, table
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 
@@ -51,12 +51,25 @@ def test_what_a_space_rents_is_known_on_a_space_alone() -> None:
     assert Settings.from_env({"ACCELERATOR": "t4-small"}).hardware == ""
 
 
-def test_a_space_keeps_its_models_on_its_storage_if_it_has_one(tmp_path: Path) -> None:
+def test_a_bucket_is_never_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows neither locks nor renames."""
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == SPACE_STORAGE)
+    monkeypatch.setattr("os.access", lambda path, mode: True)
+    space = {"SPACE_ID": "someone/qlora-demo"}
+    settings = Settings.from_env(space)
+    assert (settings.home_dir(), settings.bucket_dir(), settings.forgets()) == (default_home(), SPACE_STORAGE / "qlora-demo", False)
+    assert Settings.from_env({}).bucket_dir() is None
+    assert Settings.from_env({**space, "QLORA_DEMO_BUCKET": "/other"}).bucket_dir() == Path("/other")
+    assert Settings.from_env({**space, "QLORA_DEMO_HOME": "/data/home"}).bucket_dir() is None  # somebody's own disk, mounted there
+    with pytest.raises(UserError, match="QLORA_DEMO_BUCKET and QLORA_DEMO_HOME lie inside each other"):
+        Settings.from_env({"QLORA_DEMO_HOME": "/a/home", "QLORA_DEMO_BUCKET": "/a"})
+
+
+def test_a_space_without_a_bucket_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda self: False)
     settings = Settings.from_env({"SPACE_ID": "someone/qlora-demo"})
-    assert settings.home_dir(tmp_path) == tmp_path / "qlora-demo"
-    assert settings.home_dir(tmp_path / "none") == default_home()
-    assert Settings.from_env({}).home_dir(tmp_path) == default_home()
-    assert Settings(home="/own", space="someone/qlora-demo").home_dir(tmp_path) == Path("/own")
+    assert (settings.bucket_dir(), settings.forgets()) == (None, True)
+    assert (settings.disk_gb, settings.owner_disk_mb, settings.keep_days, settings.keep_data_hours) == (20, 3000, 7, 24)
 
 
 def test_only_our_own_variables_are_in_the_table() -> None:

@@ -13,10 +13,11 @@ import pytest
 from qlora_demo.data.choices import Choices
 from qlora_demo.errors import BusyError, DataError, NotFoundError, RecipeError
 from qlora_demo.hardware import Machine
+from qlora_demo.owners import LOCAL, Owners
 from qlora_demo.recipe import METHODS
 from qlora_demo.run_dir import Home, read_json, write_json
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 
 @pytest.fixture
@@ -76,6 +77,17 @@ def test_a_model_that_is_not_finished_cannot_be_tested(studio: Studio, csv: Path
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
     with pytest.raises(BusyError, match="not finished"):
         studio.evaluate(LOCAL, run)
+
+
+def test_a_run_remembers_its_owner_and_no_key(studio: Studio, csv: Path) -> None:
+    studio.owners = Owners(replace(studio.settings, mode="public"), studio.ledger)
+    key = studio.owners.new_key()
+    owner = studio.owners.owner(key)
+    dataset = studio.data.add_file(owner, csv, "faq.csv")
+    run = studio.submit(owner, dataset, studio.recommend(owner, dataset), "x")
+    assert read_json(studio.home.run(run).run_json)["owner"] == owner
+    written = b"".join(path.read_bytes() for path in studio.home.path.rglob("*") if path.is_file())
+    assert owner.encode() in written and key.encode() not in written
 
 
 def test_bad_settings_leave_no_run(studio: Studio, csv: Path) -> None:
@@ -225,12 +237,12 @@ def test_a_space_that_nobody_uses_trains_the_example_on_the_model_that_comes_alo
 
 
 def test_on_a_space_nobody_changes_the_example(studio: Studio) -> None:
-    studio.settings = replace(studio.settings, space="somebody/demo")
+    public = replace(studio.settings, mode="public", space="somebody/demo")
+    studio.owners = Owners(public, studio.ledger)
     run = studio.train_example()
     for change in (studio.stop, studio.delete, studio.resume, lambda owner, run: studio.rename(owner, run, "mine")):
         with pytest.raises(BusyError, match="everyone's"):
             change("stranger", run)
-    studio.settings = replace(studio.settings, space="")
     studio.delete(LOCAL, run)
     assert studio.runs(LOCAL) == []
 

@@ -15,9 +15,10 @@ from qlora_demo.chat.client import GIVEN_BACK, Ask
 from qlora_demo.data.conversation import Message, write_rows
 from qlora_demo.errors import BusyError
 from qlora_demo.hardware import Machine
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 ASKED = [[Message("user", "lamp and sea")]] * 2
 

@@ -19,6 +19,7 @@ from qlora_demo.data.stored import StoredRows, tokens_guess
 from qlora_demo.errors import StorageError
 from qlora_demo.run_dir import read_json, write_json
 
+ABOUT = "dataset.json"
 LONG_READ, SUMMARY_SHARE = 250, 0.5
 """Questions of so many characters, answers of so small a share of them: what is asked for is a summary."""
 CODE = re.compile(r"^\s*(def \w+\(|class \w+[(:]|import \w+|function \w*\(|const \w+ =|public \w+ |#include|SELECT .+ FROM )", re.MULTILINE)
@@ -110,12 +111,12 @@ def write_about(dataset: PreparedDataset, folder: Path) -> None:
         "offers": asdict(dataset.offers),
         "report": dataset.report.to_json(),
     }
-    write_json(folder / "dataset.json", about)
+    write_json(folder / ABOUT, about)
 
 
 def load_dataset_folder(folder: Path) -> PreparedDataset:
     """Raises StorageError where the folder is missing, not whole, or of another schema."""
-    about = read_json(folder / "dataset.json")
+    about = read_json(folder / ABOUT)
     report = Report.from_json(about["report"])
     rows = StoredRows.load(folder)
     if len(rows) != report.kept:

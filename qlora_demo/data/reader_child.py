@@ -18,6 +18,7 @@ from qlora_demo.data.reader import SOURCE, most_memory, too_much_memory, unfinis
 from qlora_demo.data.table import Limits
 from qlora_demo.data.taking import take_copy
 from qlora_demo.errors import DataError, UserError
+from qlora_demo.room import DISK_FULL, is_full
 from qlora_demo.run_dir import publish
 from qlora_demo.systems import limit_memory
 
@@ -48,6 +49,10 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": str(error), "ways_out": ways_out, "columns": list(error.columns)}
     except UserError as error:
         return {"error": str(error), "ways_out": [], "columns": []}
+    except OSError as error:
+        if not is_full(error):
+            raise
+        return {"error": DISK_FULL, "ways_out": [], "columns": []}
     except MemoryError:
         return {"error": too_much_memory(name), "ways_out": [], "columns": []}
     return {"ok": True}

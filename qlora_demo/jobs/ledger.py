@@ -15,8 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from qlora_demo.errors import NotFoundError, StorageError
+from qlora_demo.errors import DiskFullError, NotFoundError, StorageError
 from qlora_demo.jobs.processes import Identity
+from qlora_demo.room import DISK_FULL, is_full
 
 VERSION = 1
 ACTIVE = ("starting", "running", "stopping")
@@ -29,6 +30,9 @@ CREATE TABLE IF NOT EXISTS jobs(
     reason TEXT NOT NULL DEFAULT '', attempt INTEGER NOT NULL DEFAULT 1, set_id TEXT, created REAL NOT NULL, queued REAL NOT NULL,
     started REAL, ended REAL, pid INTEGER, pid_created REAL, boot_id TEXT, UNIQUE(kind, run));
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs(state);
+CREATE TABLE IF NOT EXISTS owners(owner TEXT PRIMARY KEY, created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS shares(run TEXT PRIMARY KEY, link TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS guests(run TEXT NOT NULL, owner TEXT NOT NULL, PRIMARY KEY(run, owner));
 CREATE TABLE IF NOT EXISTS datasets(id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, created REAL NOT NULL);
 """
 
@@ -74,7 +78,12 @@ class DamagedLedger(StorageError):
 
 
 class Ledger:
-    """A short connection a call: any thread and any process may call. Raises DamagedLedger, and StorageError where the file cannot be used."""
+    """A short connection a call: any thread and any process may call. Raises DamagedLedger, StorageError where the file cannot be
+    used, and DiskFullError where the disk has no room for a change.
+
+    One more connection stays open: the last to close takes the shared files beside the ledger away, and on a full disk nobody could make them again,
+    not even to read.
+    """
 
     def __init__(self, path: Path):
         self._path = path
@@ -94,6 +103,23 @@ class Ledger:
             raise StorageError(f"{path} cannot be used ({error}). Check that its disk has room and that you may write there.") from error
         except sqlite3.DatabaseError as error:
             raise DamagedLedger(f"{path} is damaged and cannot be read ({error}).") from error
+        self._open = sqlite3.connect(path, check_same_thread=False)
+        self._open.execute("SELECT count(*) FROM jobs").fetchone()
+
+    def close(self) -> None:
+        """Lets go of its files. Calls after this work too."""
+        self._open.close()
+
+    def can_write(self) -> bool:
+        """Whether a row could be written now; none is."""
+        try:
+            with self._connect() as db:
+                db.execute("BEGIN IMMEDIATE")
+                db.execute("INSERT INTO datasets(id, owner, name, created) VALUES('', '', '', 0)")
+                db.execute("ROLLBACK")
+        except (sqlite3.Error, OSError, DiskFullError):
+            return False
+        return True
 
     def add_job(self, kind: str, run: str, owner: str) -> Job:
         """Into the line. A run that is there already stays as it is: another process may have found its directory first."""
@@ -113,6 +139,7 @@ class Ledger:
         times = (found.created, found.created, found.started, found.ended)
         with self._connect() as db:
             db.execute(sql, (found.run, found.owner, found.state, found.reason, *times, *process))
+        self.add_owner(found.owner)  # whose browser still has the key
 
     def claim(self, kind: str) -> Job | None:
         """Takes the first in line, unless one of its kind is active: at most one trains. One statement, so two claimers cannot both win."""
@@ -155,8 +182,11 @@ class Ledger:
         return [job for job in self.jobs() if job.state in states]
 
     def job_of_run(self, run: str, owner: str) -> Job:
-        """One's own, or everyone's. Raises NotFoundError, with the same sentence for another owner's run and for none."""
-        job = self._maybe("SELECT * FROM jobs WHERE run=? AND owner IN (?, ?) AND kind='train'", (run, owner, EVERYONE))
+        """One's own, everyone's, or one that was shared with this owner. Raises NotFoundError, with the same sentence for another owner's run and
+        for none."""
+        shared = "EXISTS(SELECT 1 FROM guests WHERE guests.run=jobs.run AND guests.owner=?)"
+        sql = f"SELECT * FROM jobs WHERE run=? AND kind='train' AND (owner IN (?, ?) OR {shared})"  # noqa: S608 (a constant)
+        job = self._maybe(sql, (run, owner, EVERYONE, owner))
         if job is None:
             raise NotFoundError("There is no such model of yours. It may have been deleted.")
         return job
@@ -164,6 +194,22 @@ class Ledger:
     def waiting(self) -> list[Job]:
         """The line, the next first: in the order of `claim`."""
         return sorted(self.in_states(("queued",)), key=lambda job: (job.owner == EVERYONE, job.queued, job.id))
+
+    def in_line(self, owner: str) -> int:
+        """This owner's jobs that are active or wait."""
+        return sum(job.state in (*ACTIVE, "queued") for job in self.jobs(owner))
+
+    def line_of_others(self, owner: str) -> tuple[bool, int]:
+        """(whether somebody else's is active, how many of others wait); nothing else is told of them."""
+        others = [job for job in self.in_states((*ACTIVE, "queued")) if job.owner not in (owner, EVERYONE)]
+        waiting = sum(job.state == "queued" for job in others)
+        return len(others) > waiting, waiting
+
+    def to_front(self, job_id: int) -> None:
+        """Of those that wait."""
+        with self._connect() as db:
+            first = db.execute("SELECT MIN(queued) AS first FROM jobs WHERE state='queued'").fetchone()["first"]
+            db.execute("UPDATE jobs SET queued=? WHERE id=? AND state='queued'", ((first or time.time()) - 1, job_id))
 
     def active(self) -> Job | None:
         return next(iter(self.in_states(ACTIVE)), None)
@@ -175,7 +221,52 @@ class Ledger:
             gone = db.execute("DELETE FROM jobs WHERE run=? AND state NOT IN ('starting', 'running', 'stopping') RETURNING id", (run,)).fetchall()
             if gone:
                 put_away()
+        self.unshare(run)
         return bool(gone)
+
+    # Owners, and what they share
+
+    def add_owner(self, owner: str) -> None:
+        with self._connect() as db:
+            db.execute("INSERT OR IGNORE INTO owners(owner, created) VALUES(?, ?)", (owner, time.time()))
+
+    def knows_owner(self, owner: str) -> bool:
+        with self._connect() as db:
+            return db.execute("SELECT 1 FROM owners WHERE owner=?", (owner,)).fetchone() is not None
+
+    def hand_over(self, owner: str, to: str) -> list[str]:
+        """All jobs and data sets of one owner to another. Returns the ids of the runs."""
+        with self._connect() as db:
+            runs = [row["run"] for row in db.execute("UPDATE jobs SET owner=? WHERE owner=? RETURNING run", (to, owner))]
+            db.execute("UPDATE datasets SET owner=? WHERE owner=?", (to, owner))
+        return runs
+
+    def share(self, run: str, link: str) -> None:
+        """`link` is what the run's secret link hashes to; another one takes its place."""
+        with self._connect() as db:
+            db.execute("INSERT INTO shares(run, link) VALUES(?, ?) ON CONFLICT(run) DO UPDATE SET link=excluded.link", (run, link))
+
+    def is_shared(self, run: str) -> bool:
+        with self._connect() as db:
+            return db.execute("SELECT 1 FROM shares WHERE run=?", (run,)).fetchone() is not None
+
+    def unshare(self, run: str) -> None:
+        """Neither the link nor those who came by it reach the run any more."""
+        with self._connect() as db:
+            db.execute("DELETE FROM shares WHERE run=?", (run,))
+            db.execute("DELETE FROM guests WHERE run=?", (run,))
+
+    def add_guest(self, link: str, owner: str) -> str:
+        """The run behind a link, which this owner may read from now on; "" where there is none, or none any more."""
+        sql = "INSERT INTO guests(run, owner) SELECT run, ? FROM shares WHERE link=? ON CONFLICT DO UPDATE SET owner=owner RETURNING run"
+        with self._connect() as db:
+            row = db.execute(sql, (owner, link)).fetchone()
+        return row["run"] if row else ""
+
+    def guest_jobs(self, owner: str) -> list[Job]:
+        """What others share with this owner."""
+        sql = "SELECT jobs.* FROM jobs JOIN guests ON guests.run=jobs.run WHERE guests.owner=? AND jobs.owner<>? ORDER BY jobs.id"
+        return self._all(sql, (owner, owner))
 
     def add_dataset(self, dataset_id: str, owner: str, name: str) -> None:
         self.restore_dataset(dataset_id, owner, name, time.time())
@@ -184,6 +275,7 @@ class Ledger:
         """One that is there already stays as it is."""
         with self._connect() as db:
             db.execute("INSERT OR IGNORE INTO datasets(id, owner, name, created) VALUES(?, ?, ?, ?)", (dataset_id, owner, name, created))
+            db.execute("INSERT OR IGNORE INTO owners(owner, created) VALUES(?, ?)", (owner, created))
 
     def dataset_name(self, dataset_id: str) -> str:
         """The file that it was read from, as a command would name it."""
@@ -223,9 +315,13 @@ class Ledger:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         db = sqlite3.connect(self._path, timeout=30)
         db.row_factory = sqlite3.Row
-        db.execute("PRAGMA synchronous=FULL")
         try:
+            db.execute("PRAGMA synchronous=FULL")
             with db:
                 yield db
+        except sqlite3.OperationalError as error:
+            if is_full(error):
+                raise DiskFullError(DISK_FULL) from error
+            raise
         finally:
             db.close()

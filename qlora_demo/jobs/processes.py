@@ -17,8 +17,9 @@ from qlora_demo.errors import StorageError
 from qlora_demo.run_dir import RunDir, read_json, write_json, write_text
 from qlora_demo.systems import boot_id, kill_tree, start_detached
 
-EXIT_TAKEN, EXIT_INTERRUPTED, EXIT_MEMORY = 3, 75, 76
-"""How a worker ends without a result: another has its run; it saved a point and can go on; memory ran out, and fit.json says how to go on."""
+EXIT_TAKEN, EXIT_DISK, EXIT_INTERRUPTED, EXIT_MEMORY = 3, 74, 75, 76
+"""How a worker ends without a result: another has its run; the disk has not even room for one; it saved a point and can go on; memory ran out, and
+fit.json says how to go on."""
 EXIT_KILLED = -9
 
 

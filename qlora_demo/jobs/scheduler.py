@@ -18,14 +18,15 @@ from dataclasses import dataclass
 import psutil
 from filelock import FileLock, Timeout
 
-from qlora_demo.errors import BusyError, StorageError, UserError
+from qlora_demo.errors import BusyError, DiskFullError, StorageError, UserError
 from qlora_demo.events import read_events
 from qlora_demo.jobs import fitting, processes
 from qlora_demo.jobs.ledger import ACTIVE, Job, Ledger
-from qlora_demo.jobs.processes import EXIT_INTERRUPTED, EXIT_KILLED, EXIT_MEMORY, EXIT_TAKEN, Identity
+from qlora_demo.jobs.processes import EXIT_DISK, EXIT_INTERRUPTED, EXIT_KILLED, EXIT_MEMORY, EXIT_TAKEN, Identity
 from qlora_demo.jobs.warm import Warm
 from qlora_demo.jobs.watchdog import Watchdog
 from qlora_demo.progress import progress_of
+from qlora_demo.room import DISK_FULL, MAKE_ROOM, give_reserve, is_full
 from qlora_demo.run_dir import Home, RunDir, write_json
 from qlora_demo.systems import memory_kills
 
@@ -34,6 +35,7 @@ TICK_SECONDS = 0.3
 AUTOMATIC_ATTEMPTS = 3  # the first and two more after sudden ends
 INTERRUPTED = "Training was interrupted. It can go on from its last saved point."
 DIED_EARLY = "Training ended unexpectedly before its first step."
+NO_ROOM = f"The disk is full. What was saved is kept. {MAKE_ROOM}, then continue."
 STOPPED_UNSAVED = "You stopped it, but it ended before it could save its latest steps."
 LEFT_THE_LINE = "You took it out of the line before it started."
 
@@ -55,6 +57,7 @@ class Scheduler:
     def __init__(self, home: Home, ledger: Ledger, tenants: Tenants, environ: Mapping[str, str], module: str = WORKER):
         self._home, self._ledger, self._tenants, self._environ, self._module = home, ledger, tenants, environ, module
         self._busy = False
+        self._troubled = ""
         self._lock = FileLock(home.scheduler_lock, timeout=0, thread_local=False)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._warm: Warm | None = None
@@ -76,6 +79,10 @@ class Scheduler:
         self._warm = Warm(self._home, self._environ, self._module) if warm else None
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
         self._thread.start()
+
+    def working(self) -> bool:
+        """Whether the line is being worked through here."""
+        return self._thread is not None and self._thread.is_alive()
 
     def wake(self) -> None:
         """Look now instead of at the next tick."""
@@ -124,7 +131,7 @@ class Scheduler:
         """One look at everything."""
         for job in self._ledger.in_states(ACTIVE):
             self._watch(job)
-        job = self._ledger.claim("train")
+        job = None if self._home.paused.exists() else self._ledger.claim("train")
         if job is not None:
             self._launch(job)
         busy = bool(self._ledger.in_states((*ACTIVE, "queued")))
@@ -142,10 +149,20 @@ class Scheduler:
         while not self._closing.is_set():
             try:
                 self.tick()
-            except Exception:  # this thread's outermost edge: one bad tick must not end the line
-                traceback.print_exc()
+                self._troubled = ""
+            except Exception as error:  # this thread's outermost edge: one bad tick must not end the line
+                self._tell(error)
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
+
+    def _tell(self, error: Exception) -> None:
+        """A trouble that stays is told once. Where the disk is full, what is in reserve makes room to write down what happened."""
+        with suppress(OSError):  # the server's own output may have no room either
+            if is_full(error):
+                give_reserve(self._home.path)
+            if str(error) != self._troubled:
+                traceback.print_exc()
+        self._troubled = str(error)
 
     def _watch(self, job: Job) -> None:
         run = self._home.run(job.run)
@@ -182,15 +199,18 @@ class Scheduler:
 
     def _settle(self, job: Job, run: RunDir, restarted: bool = False) -> None:
         """Writes down how a dead worker's run ended. `restarted`: this server was not there when that happened."""
-        child = self._children.pop(job.id, None)
+        child = self._children.get(job.id)
         code = child.wait() if child is not None and child.poll() is not None else None
         self._watchdog.forget(run)
         of_memory = not restarted and job.id not in self._ended_by_us
-        self._ended_by_us.discard(job.id)
         try:
             self._write_end(job, run, None if code == EXIT_TAKEN else code, of_memory)
+        except DiskFullError:
+            raise  # it is written down once there is room
         except StorageError as error:
             self._ledger.move(job.id, ACTIVE, "failed", str(error))
+        self._children.pop(job.id, None)
+        self._ended_by_us.discard(job.id)
 
     def _write_end(self, job: Job, run: RunDir, code: int | None, of_memory: bool) -> None:
         """`code` is its exit code, None of a worker that was adopted; `of_memory` says whether it may have been ended for want of memory. Raises
@@ -199,6 +219,8 @@ class Scheduler:
         now = self._ledger.job(job.id)
         if result is not None:
             self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
+        elif code == EXIT_DISK:
+            self._ledger.move(job.id, ACTIVE, "failed", NO_ROOM)
         elif asked == "stop" or (now is not None and now.state == "stopping"):
             self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
         elif asked == "interrupt":
@@ -214,7 +236,7 @@ class Scheduler:
 
     def _fail(self, job: Job, run: RunDir, reason: str) -> None:
         """In the run's directory too, so that a ledger that is rebuilt says the same."""
-        with suppress(OSError):  # a full disk must not keep the line from going on
+        with suppress(OSError, DiskFullError):  # a full disk must not keep the line from going on
             write_json(run.result_json, {"outcome": "failed", "reason": reason})
         self._ledger.move(job.id, ACTIVE, "failed", reason)
 
@@ -242,10 +264,13 @@ class Scheduler:
             self._ledger.set_worker(job.id, who.pid, who.created, who.boot_id)
         except psutil.NoSuchProcess:
             return  # it ended at once; the next tick says how
+        except DiskFullError:
+            raise  # the worker runs; only who it is could not be written down
         except UserError as error:
             self._fail(job, run, str(error))
         except OSError as error:
-            self._fail(job, run, f"Training could not be started ({error.strerror}). Try again.")
+            reason = DISK_FULL if is_full(error) else f"Training could not be started ({error.strerror}). Try again."
+            self._fail(job, run, reason)
 
     def _reconcile(self) -> None:
         """After a start: living workers are adopted by doing nothing, ended ones written down, interrupted ones put back in line."""

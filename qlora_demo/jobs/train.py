@@ -122,9 +122,10 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
     result = _result(run, prepared, watch, step)
     if watch.ended_by == TIME_IS_UP:
         result |= deadline.ended_at(step)
-    if result["outcome"] == "finished":
+    _ended(run, events, result)
+    if result["outcome"] == "finished":  # after the result: where the disk has no room for it, the run can go on from its last saved point
         shutil.rmtree(run.checkpoints, ignore_errors=True)
-    return _ended(run, events, result)
+    return True
 
 
 def _ended(run: RunDir, events: EventWriter, result: dict[str, Any]) -> bool:

@@ -2,8 +2,8 @@
 
 Guarantees: one living worker a run (the run's lock) and one a device (the home's device lock); nothing but whole files under final names;
 result.json last; a stop is honoured at the next step; without a result.json the run can go on from its newest checkpoint. It inherits
-QLORA_DEMO_* variables and nothing else of the server. Exit code 0 with a result.json, 3 where the run is taken, 75 when interrupted, 76 where
-the memory ran out and the next process is to go on as the run's fit.json says.
+QLORA_DEMO_* variables and nothing else of the server. Exit code 0 with a result.json, 3 where the run is taken, 74 where the disk has no room for
+one, 75 when interrupted, 76 where the memory ran out and the next process is to go on as the run's fit.json says.
 
 With `--wait` in place of RUN_DIR it imports everything, then reads RUN_DIR as a line of its input and does the same; the input's end ends it.
 """
@@ -12,18 +12,23 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from qlora_demo.errors import UserError
+from qlora_demo.errors import DiskFullError, UserError
 from qlora_demo.jobs import fitting, processes
-from qlora_demo.jobs.processes import EXIT_INTERRUPTED, EXIT_MEMORY, EXIT_TAKEN
+from qlora_demo.jobs.processes import EXIT_DISK, EXIT_INTERRUPTED, EXIT_MEMORY, EXIT_TAKEN
+from qlora_demo.room import MAKE_ROOM, is_full
 from qlora_demo.run_dir import Home, RunDir, write_json
+from qlora_demo.training import checkpoints
 
 WAIT = "--wait"
 FAULT = "Training stopped because of a fault in this app. The log has the details."
@@ -61,18 +66,22 @@ def _work(run: RunDir) -> int:
     def stop_asked() -> str:
         return run.stop.read_text().strip() if run.stop.exists() else (asked[0] if asked else "")
 
-    reason, out_of_memory = FAULT, False
+    reason, out_of_memory, disk_full = FAULT, False, False
     try:
         processes.sign(run)
         return _train(run, stop_asked)
     except UserError as error:
-        print(error, file=sys.stderr)
-        reason = str(error)
+        with suppress(OSError):  # the log may have no room
+            print(error, file=sys.stderr, flush=True)
+        reason, disk_full = str(error), isinstance(error, DiskFullError)
     except Exception as error:
-        traceback.print_exc()
-        out_of_memory = fitting.out_of_memory(error)
+        with suppress(OSError):
+            traceback.print_exc()
+        out_of_memory, disk_full = fitting.out_of_memory(error), is_full(error)
     finally:
         run.worker_json.unlink(missing_ok=True)
+    if disk_full:
+        return _end_on_full_disk(run)
     if not out_of_memory:
         write_json(run.result_json, {"outcome": "failed", "reason": reason})
         return 0
@@ -100,6 +109,28 @@ def _make_smaller(run: RunDir) -> int:
         return EXIT_MEMORY
     write_json(run.result_json, fitting.nothing_left(run))
     return 0
+
+
+def _end_on_full_disk(run: RunDir) -> int:
+    """Deletes what could not be written whole, which makes room to say so. What was saved before stays."""
+    _log_no_more()
+    for unfinished in run.path.glob(".*.tmp"):
+        shutil.rmtree(unfinished) if unfinished.is_dir() else unfinished.unlink()
+    saved = checkpoints.newest(run.checkpoints)
+    kept = f"Saved up to step {checkpoints.step_of(saved)}." if saved else "Nothing was saved yet."
+    reason = f"The disk is full. {kept} {MAKE_ROOM}, then continue."
+    try:
+        write_json(run.result_json, {"outcome": "failed", "reason": reason, "ended": time.time()})
+    except DiskFullError:
+        return EXIT_DISK
+    return 0
+
+
+def _log_no_more() -> None:
+    """What is still in the buffers would fail at the end, and change the exit code."""
+    with open(os.devnull, "wb") as nowhere:
+        for stream in (1, 2):
+            os.dup2(nowhere.fileno(), stream)
 
 
 def _taken(device: FileLock) -> bool:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
+from typing import Any
 
 import gradio as gr
 
 from qlora_demo.chat.client import Turn
-from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui.chat_tab import ChatTab, draw
-from qlora_demo.ui.guard import Updates, shown_in, stream_shown_in
+from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, shown
 from qlora_demo.ui.views_chat import EMPTY, Chat, column, history, own_instruction, sampling, status, turns_for
 
 AT_ONCE = 4
 """Questions in flight; the chat worker answers them one after the other."""
-PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def begin(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: list[str]) -> Updates:
@@ -66,13 +64,14 @@ def start_over(tab: ChatTab) -> Updates:
     return {tab.kept: EMPTY, tab.partial: [], **_columns(tab, []), tab.status: shown(""), **_answering(tab, False)}
 
 
-def wire(tab: ChatTab, studio: Studio) -> None:
+def wire(tab: ChatTab, guard: Guard) -> None:
     """A click first shows the question, then one generator event fills both columns. Stopping cancels it, down to the worker."""
 
-    def asking(question: str, run_id: str, chat: Chat, style: str, length: int, instruction: str) -> Iterator[Updates]:
+    def asking(visit: Visit, question: str, run_id: str, chat: Chat, *how: Any) -> Iterator[Updates]:
+        style, length, instruction = how
         if question:
             columns = [history(turns_for(chat, run_id), side, instruction, question) for side in (1, 2)]
-            with closing(studio.ask(LOCAL, run_id, columns, sampling(style, length))) as answers:
+            with closing(visit.studio.ask(visit.owner, run_id, columns, sampling(style, length))) as answers:
                 yield from answer(tab, answers, question, run_id, chat)
 
     def failed(question: str, run_id: str, chat: Chat, *_: object) -> Updates:
@@ -82,37 +81,37 @@ def wire(tab: ChatTab, studio: Studio) -> None:
     inputs = [tab.asked, tab.run, tab.kept, tab.style, tab.length, tab.instruction]
     limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
     sources = [([tab.ask.click, tab.question.submit], tab.question), *(([button.click], button) for button in (*tab.learned, *tab.unseen))]
-    streamed = stream_shown_in(tab.problem, asking, failed)
     asked = []
     for triggers, source in sources:
-        begun = gr.on(triggers, shown_in(tab.problem, partial(begin, tab)), [source, tab.run, tab.kept, tab.partial], outputs, **PRIVATE)
-        asked.append(begun.then(streamed, inputs, outputs, **limits, **PRIVATE))
-    stop = shown_in(tab.problem, partial(stopped, tab))
-    tab.stop.click(stop, [tab.run, tab.kept, tab.partial], outputs, cancels=asked, **PRIVATE)
-    tab.start_over.click(shown_in(tab.problem, partial(start_over, tab)), None, outputs, cancels=asked, **PRIVATE)
-    _wire_model(tab, studio, asked)
+        shown = [source, tab.run, tab.kept, tab.partial]
+        begun = guard.on(triggers, lambda visit, *values: begin(tab, *values), shown, outputs, tab.problem)
+        asked.append(guard.stream(begun.then, (asking, failed), inputs, outputs, tab.problem, **limits))
+    stop = [tab.run, tab.kept, tab.partial]
+    guard.on(tab.stop.click, lambda visit, *values: stopped(tab, *values), stop, outputs, tab.problem, cancels=asked)
+    guard.on(tab.start_over.click, lambda visit: start_over(tab), [], outputs, tab.problem, cancels=asked)
+    _wire_model(tab, guard, asked)
 
 
-def _wire_model(tab: ChatTab, studio: Studio, asked: list[gr.events.Dependency]) -> None:
+def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -> None:
     """Another model, another instruction."""
 
-    def chosen(run_id: str, chat: Chat) -> Updates:
-        return {**draw(tab, studio, run_id, chat), tab.partial: [], **_answering(tab, False)}
+    def chosen(visit: Visit, run_id: str, chat: Chat) -> Updates:
+        return {**draw(tab, visit, run_id, chat), tab.partial: [], **_answering(tab, False)}
 
-    def own(run_id: str) -> str:
-        return own_instruction(studio.run(LOCAL, run_id), studio.questions(LOCAL, run_id)[0])
+    def own(visit: Visit, run_id: str) -> str:
+        return own_instruction(visit.studio.run(visit.owner, run_id), visit.studio.questions(visit.owner, run_id)[0])
 
-    def changed(run_id: str, instruction: str) -> Updates:
-        other = instruction.strip() != own(run_id).strip()
+    def changed(visit: Visit, run_id: str, instruction: str) -> Updates:
+        other = instruction.strip() != own(visit, run_id).strip()
         return {tab.other_instruction: gr.update(visible=other), tab.put_back: button("Put it back", other)}
 
-    def put_back(run_id: str) -> Updates:
-        return {tab.instruction: own(run_id), tab.other_instruction: gr.update(visible=False), tab.put_back: button("Put it back", False)}
+    def put_back(visit: Visit, run_id: str) -> Updates:
+        return {tab.instruction: own(visit, run_id), tab.other_instruction: gr.update(visible=False), tab.put_back: button("Put it back", False)}
 
     outputs = [*tab.outputs(), tab.partial, tab.ask, tab.stop]
-    tab.run.input(shown_in(tab.problem, chosen), [tab.run, tab.kept], outputs, cancels=asked, **PRIVATE)
-    tab.instruction.blur(shown_in(tab.problem, changed), [tab.run, tab.instruction], outputs, **PRIVATE)
-    tab.put_back.click(shown_in(tab.problem, put_back), [tab.run], outputs, **PRIVATE)
+    guard.on(tab.run.input, chosen, [tab.run, tab.kept], outputs, tab.problem, cancels=asked)
+    guard.on(tab.instruction.blur, changed, [tab.run, tab.instruction], outputs, tab.problem)
+    guard.on(tab.put_back.click, put_back, [tab.run], outputs, tab.problem)
 
 
 def _columns(tab: ChatTab, turns: list[list[str]]) -> Updates:

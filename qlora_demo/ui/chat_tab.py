@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import LOCAL, Studio
-from qlora_demo.ui.guard import Updates
+from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, heading, note, shown, text
 from qlora_demo.ui.views_chat import (
     LENGTHS,
@@ -153,19 +152,20 @@ def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updat
     return {tab.none: gr.update(visible=not choices), tab.box: some, tab.run: gr.update(choices=choices, value=chosen), **offered}
 
 
-def draw_notice(tab: ChatTab, studio: Studio, views: list[RunView], chosen: str | None) -> Updates:
+def draw_notice(tab: ChatTab, visit: Visit, views: list[RunView], chosen: str | None) -> Updates:
     """Says so where a training leaves no room for chat."""
     view = next((view for view in views if view.id == chosen), None)
-    training = studio.chat_waits_for(LOCAL, view) if view else None
-    return {tab.notice: shown(note(chat_waits(training, time.time(), studio.chat.given_back()), "qd-warn"))}
+    training = visit.studio.chat_waits_for(visit.owner, view) if view else None
+    waits = chat_waits(training, time.time(), visit.studio.chat.given_back(), visit.owner)
+    return {tab.notice: shown(note(waits, "qd-warn"))}
 
 
-def draw(tab: ChatTab, studio: Studio, run_id: str | None, chat: Chat) -> Updates:
+def draw(tab: ChatTab, visit: Visit, run_id: str | None, chat: Chat) -> Updates:
     """The conversation with one model, and questions to begin with. Raises NotFoundError."""
-    base_heading, yours_heading = headings(studio.run(LOCAL, run_id) if run_id else None)
+    base_heading, yours_heading = headings(visit.studio.run(visit.owner, run_id) if run_id else None)
     if not run_id:
         return {tab.base_heading: base_heading, tab.yours_heading: yours_heading}
-    learned, unseen = studio.questions(LOCAL, run_id)
+    learned, unseen = visit.studio.questions(visit.owner, run_id)
     turns = turns_for(chat, run_id)
     return {
         tab.base_heading: base_heading,
@@ -175,7 +175,7 @@ def draw(tab: ChatTab, studio: Studio, run_id: str | None, chat: Chat) -> Update
         **_fill(tab.learned, suggestions(learned)),
         **_fill(tab.unseen, suggestions(unseen)),
         tab.unseen_row: gr.update(visible=bool(unseen)),
-        tab.instruction: own_instruction(studio.run(LOCAL, run_id), learned),
+        tab.instruction: own_instruction(visit.studio.run(visit.owner, run_id), learned),
         tab.other_instruction: gr.update(visible=False),
         tab.put_back: button("Put it back", False),
         tab.status: shown(""),

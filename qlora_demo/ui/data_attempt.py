@@ -8,7 +8,7 @@ from typing import Any
 
 from qlora_demo.data.choices import Choices
 from qlora_demo.errors import WayOut
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.ui.guard import Visit
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,25 @@ class Attempt:
     def changed(self, change: dict[str, Any]) -> Attempt:
         return replace(self, choices=replace(self.choices, **change), ways_out=())
 
-    def read(self, studio: Studio) -> str:
+    def way_out(self, number: int) -> Attempt:
+        """As the button of that number changes it."""
+        return self.changed(dict(self.ways_out[number].change))
+
+    def read(self, visit: Visit) -> str:
         """Returns the data set's id. The upload in the temporary folder is deleted once the home has its copy: "Delete it now" then leaves none.
         Raises DataError, NotFoundError."""
         if self.path:
-            dataset_id = studio.data.add_file(LOCAL, Path(self.path), Path(self.path).name, self.choices)
+            dataset_id = visit.studio.data.add_file(visit.owner, Path(self.path), Path(self.path).name, self.choices)
             Path(self.path).unlink(missing_ok=True)
             return dataset_id
         if self.text:
-            return studio.data.add_text(LOCAL, self.text, self.choices)
-        return studio.data.change(LOCAL, self.dataset_id, self.choices)
+            return visit.studio.data.add_text(visit.owner, self.text, self.choices)
+        return visit.studio.data.change(visit.owner, self.dataset_id, self.choices)
 
 
-def current(studio: Studio, asked: Attempt, dataset_id: str) -> Attempt:
+def current(visit: Visit, asked: Attempt, dataset_id: str) -> Attempt:
     """What other choices are about: the data set that is shown, else the file that could not be read. Raises NotFoundError."""
     if not dataset_id:
         return asked
-    newest = studio.data.newest(dataset_id)
-    return Attempt(dataset_id=newest, choices=studio.data.get(LOCAL, newest).choices, seen=dataset_id)
+    newest = visit.studio.data.newest(dataset_id)
+    return Attempt(dataset_id=newest, choices=visit.studio.data.get(visit.owner, newest).choices, seen=dataset_id)

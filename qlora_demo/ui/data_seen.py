@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from qlora_demo.studio import LOCAL, Studio
-from qlora_demo.ui.guard import Updates
+from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import text
 from qlora_demo.ui.views_seen import numbers, seen
 
@@ -41,18 +40,18 @@ def closed(part: Seen) -> Updates:
     return {part.part: gr.update(open=False), part.text: "", part.shown: False, part.numbers: gr.update(open=False), part.table: ""}
 
 
-def show(part: Seen, studio: Studio, dataset_id: str, model: str, index: int) -> Updates:
+def show(part: Seen, visit: Visit, dataset_id: str, model: str, index: int) -> Updates:
     """One row as this model reads it. Raises ModelError."""
-    dataset = studio.data.get(LOCAL, dataset_id)
-    recipe = studio.recommend(LOCAL, dataset_id, model)
-    reply = studio.data.show(dataset.rows[index], recipe)
+    dataset = visit.studio.data.get(visit.owner, dataset_id)
+    recipe = visit.studio.recommend(visit.owner, dataset_id, model)
+    reply = visit.studio.data.show(dataset.rows[index], recipe)
     return {part.text: seen(reply["rows"], reply["note"], recipe.model), part.shown: True}
 
 
-def count(part: Seen, studio: Studio, dataset_id: str, model: str) -> Iterator[Updates]:
+def count(part: Seen, visit: Visit, dataset_id: str, model: str) -> Iterator[Updates]:
     """The numbers, with how far the counting is. Raises ModelError."""
-    dataset = studio.data.get(LOCAL, dataset_id)
+    dataset = visit.studio.data.get(visit.owner, dataset_id)
     yield {part.table: numbers(dataset, None)}
-    for reply in studio.data.count(LOCAL, dataset_id, studio.recommend(LOCAL, dataset_id, model)):
+    for reply in visit.studio.data.count(visit.owner, dataset_id, visit.studio.recommend(visit.owner, dataset_id, model)):
         done = reply["type"] == "done"
         yield {part.table: numbers(dataset, reply["tokens"]) if done else numbers(dataset, None, reply["rows"])}

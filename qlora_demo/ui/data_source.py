@@ -8,7 +8,7 @@ import gradio as gr
 
 from qlora_demo.examples import EXAMPLES
 from qlora_demo.studio import Studio
-from qlora_demo.ui.parts import heading, text
+from qlora_demo.ui.parts import counted, heading, text
 
 PASTE_HINT = "One pair on each line: question, a tab or semicolon, answer. Or paste cells from a spreadsheet, JSON, or plain text."
 HUB_HINT = "Its name on the Hub, such as owner/name. No program of it runs here; only its table is fetched."
@@ -62,4 +62,13 @@ def _what_comes_in(studio: Studio) -> str:
     kinds = "Excel, CSV, JSON, Parquet, plain text, or a chat export (ChatGPT, Claude, WhatsApp, Telegram)"
     most = f"up to {settings.max_upload_mb:,} MB and {settings.max_rows:,} rows"
     place = "It goes to this server only." if settings.shared() else "It stays on this machine."
-    return f"{kinds}; {most}. {place}"
+    place += " Other visitors cannot see it; its host can." if settings.public() else ""
+    return f"{kinds}; {most}. {place} {kept(settings.keep_data_hours, settings.keep_days)}".strip()
+
+
+def kept(hours: int, days: int) -> str:
+    """How long data stays here; 0 is for ever."""
+    if not hours or 0 < 24 * days <= hours:
+        return f"Deleted {counted(days, 'day')} after its last use." if days else ""
+    trained = f"or if you train on it, {counted(days, 'day')} after its last use" if days else "unless you train on it"
+    return f"Deleted after {counted(hours, 'hour')}, {trained}."

@@ -8,10 +8,10 @@ import gradio as gr
 
 from qlora_demo.data.dataset import PreparedDataset
 from qlora_demo.errors import DataError
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 from qlora_demo.ui import data_choosing, data_findings, data_seen, data_source
 from qlora_demo.ui.data_attempt import Attempt
-from qlora_demo.ui.guard import Updates
+from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import alert, button, esc, shown, text
 from qlora_demo.ui.views_data import chat_messages, counts, goal, instruction, noun, position, questions_and_answers, title
 from qlora_demo.ui.views_findings import finding_text
@@ -107,20 +107,20 @@ def _understood() -> dict:
     return parts
 
 
-def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
+def draw(tab: DataTab, visit: Visit, dataset_id: str) -> Updates:
     """All of the right column, from the studio alone. Raises NotFoundError."""
     fresh = {tab.problem: shown(""), tab.asked: Attempt(), **_ways_out(tab, Attempt())}
     if not dataset_id:
         fresh[tab.sources.delete] = gr.update(visible=False)
         hidden = {tab.chosen: gr.update(visible=False), tab.head: gr.update(visible=False)}
         return {**fresh, **hidden, tab.empty: gr.update(visible=True), **data_choosing.hidden(tab.choosing)}
-    dataset = studio.data.get(LOCAL, dataset_id)
-    recipe = studio.recommend(LOCAL, dataset_id)
-    held_out = studio.split(dataset, recipe)[1]
+    dataset = visit.studio.data.get(visit.owner, dataset_id)
+    recipe = visit.studio.recommend(visit.owner, dataset_id)
+    held_out = visit.studio.split(dataset, recipe)[1]
     every = len(dataset.rows)
     return {
         **fresh,
-        tab.sources.delete: gr.update(visible=not studio.data.is_example(dataset_id)),
+        tab.sources.delete: gr.update(visible=not visit.studio.data.is_example(dataset_id)),
         tab.empty: gr.update(visible=False),
         tab.chosen: gr.update(visible=True),
         tab.head: gr.update(visible=True),
@@ -129,7 +129,7 @@ def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
         **preview(tab, dataset, 0),
         tab.counts: f"<p>{counts(dataset, len(held_out))} {goal(dataset)}</p>",
         tab.every_row: button(NO_TEST if dataset.choices.test else TEST, bool(held_out) or not dataset.choices.test),
-        **draw_language(tab, studio, dataset_id, recipe.model),
+        **draw_language(tab, visit, dataset_id, recipe.model),
         **data_findings.draw(tab.findings, dataset.report.findings),
         tab.aside: gr.update(label=f"Show the {len(held_out)} set aside", visible=bool(held_out), open=False),
         tab.aside_rows: questions_and_answers(held_out),
@@ -139,17 +139,17 @@ def draw(tab: DataTab, studio: Studio, dataset_id: str) -> Updates:
     }
 
 
-def draw_language(tab: DataTab, studio: Studio, dataset_id: str, model_id: str) -> Updates:
+def draw_language(tab: DataTab, visit: Visit, dataset_id: str, model_id: str) -> Updates:
     """A remark where the data's language is not one that this base model knows."""
-    finding = studio.language_finding(studio.data.get(LOCAL, dataset_id), model_id)
+    finding = visit.studio.language_finding(visit.studio.data.get(visit.owner, dataset_id), model_id)
     return {tab.language_row: gr.update(visible=finding is not None), tab.language: finding_text(finding) if finding else ""}
 
 
-def draw_lengths(tab: DataTab, studio: Studio, dataset_id: str, model_id: str) -> Updates:
+def draw_lengths(tab: DataTab, visit: Visit, dataset_id: str, model_id: str) -> Updates:
     """Remarks on rows that are too long, once their words are counted."""
     if not dataset_id:
         return {}
-    findings = studio.data.too_long(LOCAL, dataset_id, studio.recommend(LOCAL, dataset_id, model_id))
+    findings = visit.studio.data.too_long(visit.owner, dataset_id, visit.studio.recommend(visit.owner, dataset_id, model_id))
     return {tab.lengths: shown("".join(map(finding_text, findings)))}
 
 
@@ -161,7 +161,7 @@ def preview(tab: DataTab, dataset: PreparedDataset, index: int) -> Updates:
     return {tab.preview: chat_messages(row), **above, tab.position: position(at, dataset), tab.index: at}
 
 
-def refused(tab: DataTab, studio: Studio, asked: Attempt, error: DataError, still: str) -> Updates:
+def refused(tab: DataTab, visit: Visit, asked: Attempt, error: DataError, still: str) -> Updates:
     """The problem in words, and buttons for what can be done about it. The data set `still` stays where there is one and it can, with the choices
     that hold; else a new file's columns can be chosen."""
     told = {tab.problem: shown(alert(str(error))), tab.asked: asked, **_ways_out(tab, asked)}
@@ -170,7 +170,7 @@ def refused(tab: DataTab, studio: Studio, asked: Attempt, error: DataError, stil
         return {**told, **away, **data_choosing.draw_columns(tab.choosing, error.columns)}
     if not still:
         return told
-    dataset = studio.data.get(LOCAL, still)
+    dataset = visit.studio.data.get(visit.owner, still)
     return {**told, tab.problem: shown(alert(f"{error} Still shown: {dataset.name}.")), **data_choosing.draw(tab.choosing, dataset)}
 
 

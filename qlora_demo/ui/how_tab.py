@@ -10,7 +10,7 @@ from qlora_demo.catalogue import SHAPES, find_shape
 from qlora_demo.estimate import Computing
 from qlora_demo.studio import Studio
 from qlora_demo.ui.diagram import diagram
-from qlora_demo.ui.guard import Updates, as_message
+from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import heading, text
 from qlora_demo.ui.views_how import INTRO, KEY, measured_by_others, numbers, sections, words
 
@@ -46,11 +46,10 @@ def _numbers(studio: Studio, name: str) -> str:
     return numbers(find_shape(name), machine.title(), machine.free_bytes(), machine.memory_bytes, Computing.of(machine))
 
 
-def wire(tab: HowTab, place: gr.Tab, studio: Studio) -> None:
+def wire(tab: HowTab, place: gr.Tab, guard: Guard) -> None:
     """Another size, other numbers. `place` is the tab itself: what is free is looked up again whenever it is opened."""
 
-    def choose(name: str) -> Updates:
-        return {tab.numbers: _numbers(studio, name)}
+    def choose(visit: Visit, name: str) -> Updates:
+        return {tab.numbers: _numbers(visit.studio, name)}
 
-    shared = {"api_visibility": "private", "show_progress": "hidden"}
-    gr.on([tab.shape.input, place.select], as_message(choose), [tab.shape], [tab.numbers], **shared)
+    guard.on([tab.shape.input, place.select], choose, [tab.shape], [tab.numbers])

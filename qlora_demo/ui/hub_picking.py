@@ -8,36 +8,35 @@ import gradio as gr
 
 from qlora_demo.data.wording import shown as plain
 from qlora_demo.source.hub_data import Split
-from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui.data_source import Sources
-from qlora_demo.ui.guard import Updates, shown_in
+from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import note, shown
 
-PRIVATE = {"api_visibility": "private"}
 
-
-def wire(sources: Sources, studio: Studio, adopt: Callable[[str], Updates], outputs: list) -> gr.events.Dependency:
+def wire(sources: Sources, guard: Guard, adopt: Callable[[Visit, str], Updates], outputs: list) -> gr.events.Dependency:
     """Returns the event that brings a data set. `adopt` draws it; `outputs` are what that may set."""
 
-    def look(name: str) -> Updates:
-        splits = studio.data.hub_splits(name)
+    def look(visit: Visit, name: str) -> Updates:
+        splits = visit.studio.data.hub_splits(name)
         configs = list(dict.fromkeys(split.config for split in splits))
         offered = gr.update(choices=[(plain(config), config) for config in configs], value=configs[0])
         found = {sources.splits: splits, sources.hub_choice: gr.update(visible=True), sources.hub_config: offered}
         return {**found, **_pick(sources, splits, configs[0])}
 
-    def fetch(name: str, splits: Sequence[Split], config: str, wanted: str) -> Updates:
+    def fetch(visit: Visit, name: str, splits: Sequence[Split], config: str, wanted: str) -> Updates:
         split = next(split for split in splits if (split.config, split.name) == (config, wanted))
-        drawn = adopt(studio.data.add_hub(LOCAL, name, split))
+        drawn = adopt(visit, visit.studio.data.add_hub(visit.owner, name, split))
         only = f"Only the first of {len(split.files):,} files was taken." if len(split.files) > 1 else ""
         return {**drawn, sources.hub_problem: shown(note(only))}
 
     picked = [sources.splits, sources.hub_choice, sources.hub_config, sources.hub_split, sources.hub_problem]
-    gr.on([sources.hub_look.click, sources.hub_name.submit], shown_in(sources.hub_problem, look), [sources.hub_name], picked, **PRIVATE)
+    looking = [sources.hub_look.click, sources.hub_name.submit]
+    guard.on(looking, look, [sources.hub_name], picked, sources.hub_problem, show_progress="full")
     changed = [sources.splits, sources.hub_config]
-    sources.hub_config.input(lambda splits, config: _pick(sources, splits, config), changed, [sources.hub_split], **PRIVATE)
+    guard.on(sources.hub_config.input, lambda visit, splits, config: _pick(sources, splits, config), changed, [sources.hub_split])
     asked = [sources.hub_name, sources.splits, sources.hub_config, sources.hub_split]
-    return sources.hub_fetch.click(shown_in(sources.hub_problem, fetch), asked, [*outputs, sources.hub_problem], **PRIVATE)
+    fetching = [*outputs, sources.hub_problem]
+    return guard.on(sources.hub_fetch.click, fetch, asked, fetching, sources.hub_problem, show_progress="full")
 
 
 def _pick(sources: Sources, splits: Sequence[Split], config: str) -> Updates:

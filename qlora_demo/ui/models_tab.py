@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.settings import Settings
 from qlora_demo.submission import LONGEST_NAME
-from qlora_demo.ui.guard import Updates, shown_in
+from qlora_demo.ui import download_button, host_box, keeping, share_box
+from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
 from qlora_demo.ui.views_data import questions_and_answers
@@ -45,15 +46,19 @@ class ModelsTab:
     question: gr.HTML
     really: gr.Button
     keep: gr.Button
+    download: download_button.DownloadButton
+    share: share_box.ShareBox
+    keeping: keeping.Keeping
+    host: host_box.HostBox
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        one = [self.detail, self.problem, self.chat, self.again, self.rename, self.naming, self.name, self.settings, self.command]
-        data = [self.data, self.aside, self.delete, self.confirm, self.question]
-        return [self.none, self.box, self.runs, *one, *data]
+        one = [self.detail, self.problem, self.chat, self.again, self.download.button, self.rename, self.naming, self.name]
+        data = [self.settings, self.command, self.data, self.aside, self.delete, self.confirm, self.question]
+        return [self.none, self.box, self.runs, *one, *data, *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
 
 
-def build() -> ModelsTab:
+def build(settings: Settings) -> ModelsTab:
     parts: dict = {}
     with gr.Column(elem_id="models-none", elem_classes="qd-empty") as parts["none"]:
         text(NOTHING)
@@ -64,7 +69,7 @@ def build() -> ModelsTab:
             parts["runs"] = gr.Radio([], label="Your models", show_label=False, elem_classes="qd-choices", elem_id="runs")
         with gr.Column(scale=7, min_width=320):
             parts |= _detail()
-    return ModelsTab(**parts)
+    return ModelsTab(**parts, keeping=keeping.build(settings), host=host_box.build())
 
 
 def _detail() -> dict:
@@ -73,6 +78,7 @@ def _detail() -> dict:
         parts["chat"] = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="model-chat")
         parts["again"] = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="model-again")
         parts["open"] = gr.Button("Show its training", scale=0, min_width=180, elem_id="model-open")
+        parts["download"] = download_button.build("model-download")
         parts["rename"] = gr.Button(RENAME, scale=0, min_width=120, elem_id="model-rename")
     with gr.Row(visible=False, elem_classes="qd-line") as parts["naming"]:
         parts["name"] = gr.Textbox("", label="New name", max_length=LONGEST_NAME, elem_id="model-name")
@@ -83,6 +89,7 @@ def _detail() -> dict:
     with gr.Accordion("Data it learned from, and the rows set aside", open=False, elem_id="model-data-box"):
         parts["data"] = text("", elem_id="model-data")
         parts["aside"] = text("", elem_id="model-aside")
+    parts["share"] = share_box.build()
     parts["delete"] = gr.Button(DELETE, size="sm", elem_id="delete-model", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
         parts["question"] = text("", elem_id="delete-question")
@@ -100,13 +107,13 @@ def draw_list(tab: ModelsTab, views: list[RunView], chosen: str | None) -> Updat
     return {tab.none: gr.update(visible=not views), tab.box: gr.update(visible=bool(views)), tab.runs: lists}
 
 
-def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
+def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
     """The panel of one run. Raises NotFoundError."""
     if not run_id:
         return {tab.confirm: gr.update(visible=False), tab.naming: gr.update(visible=False)}
-    view = studio.run(LOCAL, run_id)
-    learned, aside = studio.questions(LOCAL, run_id)
-    change = studio.may_change(LOCAL, view.job)
+    view = visit.studio.run(visit.owner, run_id)
+    learned, aside = visit.studio.questions(visit.owner, run_id)
+    change = visit.studio.may_change(visit.owner, view.job)
     return {
         tab.confirm: gr.update(visible=False),
         tab.delete: button(DELETE, change),
@@ -114,6 +121,8 @@ def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
         tab.rename: button(RENAME, change),
         tab.name: view.name,
         tab.detail: detail(view),
+        **download_button.draw(tab.download, view),
+        **share_box.draw(tab.share, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", True),
         tab.settings: settings(view),
@@ -123,26 +132,31 @@ def draw_one(tab: ModelsTab, studio: Studio, run_id: str | None) -> Updates:
     }
 
 
-def draw(tab: ModelsTab, studio: Studio, views: list[RunView], chosen: str | None) -> Updates:
+def draw(tab: ModelsTab, visit: Visit, views: list[RunView], chosen: str | None) -> Updates:
     """The whole tab."""
     ids = [view.id for view in views]
     run_id = chosen if chosen in ids else ids[0] if ids else None
-    return {**draw_list(tab, views, run_id), **draw_one(tab, studio, run_id)}
+    return {**draw_list(tab, views, run_id), **draw_one(tab, visit, run_id), **keeping.draw(tab.keeping, visit), **host_box.draw(tab.host, visit)}
 
 
-def wire(tab: ModelsTab, studio: Studio) -> None:
+def wire(tab: ModelsTab, guard: Guard) -> None:
     """What happens inside this tab; renaming and deleting are wired by the page, as other tabs must follow."""
 
-    def confirm(run_id: str) -> Updates:
-        question = f"<p>{esc(delete_question(studio.run(LOCAL, run_id)))}</p>"
+    def confirm(visit: Visit, run_id: str) -> Updates:
+        question = f"<p>{esc(delete_question(visit.studio.run(visit.owner, run_id)))}</p>"
         return {tab.question: question, tab.confirm: gr.update(visible=True), tab.delete: button(DELETE, False)}
 
-    def keep() -> Updates:
+    def keep(visit: Visit) -> Updates:
         return {tab.confirm: gr.update(visible=False), tab.delete: button(DELETE, True), tab.problem: shown("")}
 
-    shared = {"api_visibility": "private", "show_progress": "hidden"}
-    choose = shown_in(tab.problem, lambda run_id: draw_one(tab, studio, run_id))
-    tab.runs.input(choose, [tab.runs], tab.outputs(), **shared)
-    tab.delete.click(shown_in(tab.problem, confirm), [tab.runs], tab.outputs(), **shared)
-    tab.rename.click(lambda: {tab.naming: gr.update(visible=True), tab.rename: button(RENAME, False)}, None, tab.outputs(), **shared)
-    tab.keep.click(shown_in(tab.problem, keep), None, tab.outputs(), **shared)
+    def rename(visit: Visit) -> Updates:
+        return {tab.naming: gr.update(visible=True), tab.rename: button(RENAME, False)}
+
+    guard.on(tab.runs.input, lambda visit, run_id: draw_one(tab, visit, run_id), [tab.runs], tab.outputs(), tab.problem)
+    guard.on(tab.delete.click, confirm, [tab.runs], tab.outputs(), tab.problem)
+    guard.on(tab.rename.click, rename, [], tab.outputs(), tab.problem)
+    guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)
+    download_button.wire(tab.download, guard, tab.runs, tab.problem)
+    share_box.wire(tab.share, tab.runs, guard)
+    keeping.wire(tab.keeping, guard)
+    host_box.wire(tab.host, guard)

@@ -1,33 +1,31 @@
-"""The whole page: the tabs, the ways between them, and how it is served."""
+"""The whole page: the tabs, and the ways between them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
-from qlora_demo.ui import chat_asking, chat_tab, data_tab, data_wiring, flow, how_tab, models_tab, train_form, train_run
+from qlora_demo.ui import chat_asking, chat_tab, data_tab, data_wiring, flow, how_tab, landing, models_tab, train_form, train_run
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.flow import Page
-from qlora_demo.ui.guard import Updates, as_message, shown_in
-from qlora_demo.ui.shell import CHAT, DATA, HOW, LIVE_REGION, MODELS, TRAIN, build_shell
-from qlora_demo.ui.theme import CSS, theme
+from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
+from qlora_demo.ui.shell import ARRIVE, CHAT, DATA, HOW, LIVE_REGION, MODELS, TRAIN, build_shell
 from qlora_demo.ui.views_place import banner
 
 TITLE = "Train your own chat model"
 TICK_SECONDS = 1.0
 KEPT_UPLOADS = 86_400
 """Seconds after which an uploaded file in the temporary folder is deleted; what was read from it is kept elsewhere."""
-PRIVATE = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def build_page(studio: Studio) -> gr.Blocks:
     """The page of one studio. Everything on it can be drawn again from the studio alone."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT_UPLOADS, KEPT_UPLOADS)) as demo:
         shell = build_shell(banner(studio.settings, studio.machine))
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", visible=not studio.settings.workshop) as tabs:
             with gr.Tab("1 Data", id=DATA, elem_id="tab-data"):
                 data = data_tab.build(studio)
             with gr.Tab("2 Train", id=TRAIN, elem_id="tab-train"):
@@ -35,12 +33,12 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("3 Chat", id=CHAT, elem_id="tab-chat"):
                 chat = chat_tab.build(shell.chat)
             with gr.Tab("My models", id=MODELS, elem_id="tab-models"):
-                models = models_tab.build()
+                models = models_tab.build(studio.settings)
             with gr.Tab("How it works", id=HOW, elem_id="tab-how") as how_place:
                 how = how_tab.build(studio)
-        page = Page(studio, shell, tabs, data, form, run, chat, models)
+        page = Page(Guard(studio, shell.key), shell, tabs, data, form, run, chat, models)
         _wire_tabs(page)
-        how_tab.wire(how, how_place, studio)
+        how_tab.wire(how, how_place, page.guard)
         _wire_ways(page)
         _wire_drawing(page, demo)
     return demo
@@ -48,100 +46,64 @@ def build_page(studio: Studio) -> gr.Blocks:
 
 def _wire_tabs(page: Page) -> None:
     """What happens inside each tab; the form follows the data."""
-    studio, shell, data, form = page.studio, page.shell, page.data, page.form
-    fill = shown_in(form.problem, lambda dataset_id: train_form.draw(form, studio, dataset_id))
+    guard, shell, data, form = page.guard, page.shell, page.data, page.form
 
-    def follow(dataset_id: str) -> Updates:
-        return {data.to_training: gr.update(interactive=True), **fill(dataset_id)}
+    def follow(visit: Visit, dataset_id: str) -> Updates:
+        return train_form.draw(form, visit, dataset_id)
 
-    for chosen in data_wiring.wire(data, shell, studio, form.controls["model"], form.start):
-        chosen.then(follow, [shell.dataset_id], [*form.outputs(), data.to_training], **PRIVATE)
-    train_form.wire(form, shell, studio)
-    train_run.wire(page.run, shell, studio)
-    chat_asking.wire(page.chat, studio)
-    models_tab.wire(page.models, studio)
+    for chosen in data_wiring.wire(data, shell, guard, form.controls["model"], form.start):
+        followed = guard.on(chosen.then, follow, [shell.dataset_id], form.outputs(), form.problem)
+        followed.then(None, None, [data.to_training], js=data_wiring.ON, **COMMON)
+    train_form.wire(form, shell, guard)
+    train_run.wire(page.run, shell, guard)
+    chat_asking.wire(page.chat, guard)
+    models_tab.wire(page.models, guard)
 
 
 def _wire_ways(page: Page) -> None:
     """Buttons that lead to another tab."""
-    shell, data, form, run, chat, models = page.shell, page.data, page.form, page.run, page.chat, page.models
+    guard, shell, data, form, run, chat, models = page.guard, page.shell, page.data, page.form, page.run, page.chat, page.models
     every = page.outputs()
 
-    def to_data() -> Updates:
-        return flow.go(page, DATA)
+    def way(triggers: Any, handler: Callable[..., Updates], inputs: list, place: gr.HTML | None = None) -> None:
+        guard.on(triggers, lambda visit, *values: handler(page, visit, *values), inputs, every, place)
 
-    def start(dataset_id: str, name: str, *values: Any) -> Updates:
-        return flow.start(page, dataset_id, name, values)
+    def start(page: Page, visit: Visit, dataset_id: str, name: str, *values: Any) -> Updates:
+        return flow.start(page, visit, dataset_id, name, values)
 
-    def to_chat(run_id: str, kept: dict) -> Updates:
-        return flow.show_chat(page, run_id, kept)
-
-    def delete(run_id: str, shown_run: str, kept: dict) -> Updates:
-        return flow.delete(page, run_id, shown_run, kept)
-
-    def rename(run_id: str, name: str, shown_run: str, kept: dict) -> Updates:
-        return flow.rename(page, run_id, name, shown_run, kept)
-
-    gr.on([form.change.click, chat.train_one.click, models.choose_data.click], to_data, None, [page.tabs], **PRIVATE)
-    to_form = as_message(lambda dataset_id: flow.show_form(page, dataset_id))
-    gr.on([data.to_training.click, data.other_model.click], to_form, [shell.dataset_id], every, **PRIVATE)
-    form.start.click(shown_in(form.problem, start), [shell.dataset_id, form.name, *form.inputs()], every, **PRIVATE)
-    run.ending.chat.click(shown_in(run.problem, to_chat), [shell.run_id, chat.kept], every, **PRIVATE)
-    again = shown_in(run.problem, lambda run_id: flow.train_again(page, run_id))
-    run.ending.again.click(again, [shell.run_id], every, **PRIVATE)
-    better = shown_in(run.problem, lambda run_id: flow.better(page, run_id))
-    run.ending.better.click(better, [shell.run_id], every, **PRIVATE)
-    from_models = shown_in(models.problem, lambda run_id: flow.train_again(page, run_id))
-    models.again.click(from_models, [models.runs], every, **PRIVATE)
-    chat.example.click(as_message(lambda: flow.train_example(page)), None, every, **PRIVATE)
-    saved = [models.runs, models.name, shell.run_id, chat.kept]
-    gr.on([models.save_name.click, models.name.submit], shown_in(models.problem, rename), saved, every, **PRIVATE)
-    models.chat.click(shown_in(models.problem, to_chat), [models.runs, chat.kept], every, **PRIVATE)
-    models.open.click(shown_in(models.problem, lambda run_id: flow.show_run(page, run_id)), [models.runs], every, **PRIVATE)
-    models.really.click(shown_in(models.problem, delete), [models.runs, shell.run_id, chat.kept], every, **PRIVATE)
-    shell.show.click(as_message(lambda: flow.show_active(page)), None, every, **PRIVATE)
+    way([form.change.click, chat.train_one.click, models.choose_data.click], lambda page, visit: flow.go(page, DATA), [])
+    way([data.to_training.click, data.other_model.click], lambda page, visit, dataset_id: flow.show_form(page, dataset_id), [shell.dataset_id])
+    way(form.start.click, start, [shell.dataset_id, form.name, *form.inputs()], form.problem)
+    way(run.ending.chat.click, flow.show_chat, [shell.run_id, chat.kept], run.problem)
+    way(run.ending.again.click, flow.train_again, [shell.run_id], run.problem)
+    way(run.ending.better.click, flow.better, [shell.run_id], run.problem)
+    way(models.again.click, flow.train_again, [models.runs], models.problem)
+    way(chat.example.click, flow.train_example, [])
+    way([models.save_name.click, models.name.submit], flow.rename, [models.runs, models.name, shell.run_id, chat.kept], models.problem)
+    way(models.chat.click, flow.show_chat, [models.runs, chat.kept], models.problem)
+    way(models.open.click, flow.show_run, [models.runs], models.problem)
+    way(models.really.click, flow.delete, [models.runs, shell.run_id, chat.kept], models.problem)
+    way(models.keeping.really.click, flow.delete_everything, [], models.keeping.said)
+    way(shell.show.click, flow.show_active, [])
 
 
 def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
     """The first drawing, and the tick."""
-    shell, chat, models = page.shell, page.chat, page.models
+    guard, shell, chat, models = page.guard, page.shell, page.chat, page.models
 
-    def land(dataset_id: str, run_id: str, visited: float, kept: dict, request: gr.Request) -> Updates:
-        return flow.land(page, (dataset_id, run_id, visited, kept), request.query_params.get("run", ""))
+    def land(visit: Visit, asked: str, shared: str, *remembered: Any) -> Updates:
+        return landing.land(page, visit, (asked, shared), remembered)
 
-    def tick(run_id: str, drawn: Drawn, chatting: str | None, selected: str | None, kept: dict) -> Updates | dict:
-        return flow.tick(page, run_id, drawn, chatting, selected, kept) or gr.skip()
+    def tick(visit: Visit, run_id: str, drawn: Drawn, *chosen: Any) -> Updates | dict:
+        return flow.tick(page, visit, run_id, drawn, chosen) or gr.skip()
+
+    def closed() -> Updates:
+        return {shell.gate: gr.update(visible=True), page.tabs: gr.update(visible=False)}
 
     demo.load(None, js=LIVE_REGION)
-    remembered = [shell.dataset_id, shell.run_id, shell.visited, chat.kept]
-    demo.load(shown_in(shell.message, land), remembered, page.outputs(), **PRIVATE)
+    remembered = [shell.code, shell.shared, shell.dataset_id, shell.run_id, shell.visited, chat.kept]
+    outputs = [*page.outputs(), shell.gate]
+    guard.arrive(demo.load, (land, closed), remembered, outputs, shell.message, js=ARRIVE)
+    guard.arrive([shell.come_in.click, shell.code.submit], (land, closed), remembered, outputs, shell.message)
     timer = gr.Timer(TICK_SECONDS)
-    seen = [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept]
-    timer.tick(as_message(tick), seen, page.outputs(), queue=False, **PRIVATE)
-
-
-def launch(demo: gr.Blocks, settings: Settings, studio: Studio) -> str:
-    """Serves the page in threads of its own and returns its address."""
-    demo.queue(max_size=300, default_concurrency_limit=8)
-    _, address, _ = demo.launch(
-        server_name=settings.host,
-        server_port=settings.port or None,
-        prevent_thread_lock=True,
-        quiet=True,
-        max_threads=64,
-        show_error=False,
-        ssr_mode=False,
-        mcp_server=False,
-        share=False,
-        enable_monitoring=False,
-        run_history=False,
-        footer_links=[],
-        allowed_paths=[],
-        blocked_paths=[str(studio.home.path)],
-        state_session_capacity=1000,
-        max_file_size=settings.max_upload_bytes(),
-        app_kwargs={"max_body_size": settings.max_upload_bytes() + 1_000_000},
-        theme=theme(),
-        css_paths=[CSS],
-    )
-    return address
+    guard.tick(timer.tick, tick, [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept], page.outputs(), shell.message)

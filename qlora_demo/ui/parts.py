@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from typing import Any
 
 import gradio as gr
@@ -46,6 +47,12 @@ def roughly(seconds: float) -> str:
     if seconds < 5400:
         return f"{max(1, round(seconds / 60))} min"
     return f"{seconds / 3600:.0f} h"
+
+
+def day(when: float) -> str:
+    """ "1 Dec", of seconds since the epoch."""
+    date = time.localtime(when)
+    return f"{date.tm_mday} {time.strftime('%b', date)}"
 
 
 def ordinal(number: int) -> str:

@@ -12,7 +12,7 @@ from qlora_demo.ui.views_chat import EMPTY
 
 DATA, TRAIN, CHAT, MODELS, HOW = "data", "train", "chat", "models", "how"
 SECRET = "what-the-browser-remembers"  # noqa: S105
-"""Fixed, so that a restart of the server forgets nothing. It is sent to the page and protects nothing: only ids are kept."""
+"""Fixed, so that a restart of the server forgets nothing. It is sent to the page and protects nothing from whoever sits at this browser."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,10 @@ class Shell:
     """`dataset_id` and `run_id` are kept in the browser, "" for none; `visited` is when this browser last opened the page,
     `chat` its conversation.
 
-    `drawn` is what the page shows of the runs, so that a tick redraws only what has changed.
+    `drawn` is what the page shows of the runs, so that a tick redraws only what has changed. `key` is the browser's, see owners.py; `shared` is the
+    secret part of a link to somebody's model. Both come in behind the "#" of an address, which a browser sends to no server.
+
+    `gate` asks for a workshop's code before anything else is there.
     """
 
     header: gr.HTML
@@ -32,6 +35,11 @@ class Shell:
     visited: gr.BrowserState
     chat: gr.BrowserState
     drawn: gr.State
+    key: gr.BrowserState
+    shared: gr.Textbox
+    gate: gr.Row
+    code: gr.Textbox
+    come_in: gr.Button
 
 
 def remembered(default: object, key: str) -> gr.BrowserState:
@@ -50,9 +58,20 @@ def build_shell(banner: str) -> Shell:
     text(banner, visible=bool(banner), elem_id="place")
     announcement = text("", elem_id="announcement", elem_classes="qd-unseen")
     message = text("", visible=False, elem_id="message")
-    return Shell(header, show, announcement, message, dataset_id, run_id, visited, chat, drawn)
+    with gr.Row(visible=False, elem_classes="qd-line", elem_id="gate") as gate:
+        code = gr.Textbox("", label="Code of this workshop", max_lines=1, max_length=100, elem_id="workshop-code")
+        come_in = gr.Button("Come in", variant="primary", scale=0, min_width=140, elem_id="come-in")
+    shared = gr.Textbox("", visible=False)
+    key = remembered("", "key")
+    return Shell(header, show, announcement, message, dataset_id, run_id, visited, chat, drawn, key, shared, gate, code, come_in)
 
 
+ARRIVE = """(key, code, shared, ...others) => {
+  const link = new URLSearchParams(location.hash.slice(1));
+  if (link.has('key') || link.has('share')) history.replaceState(null, '', location.pathname + location.search);
+  return [link.get('key') || key, code, link.get('share') || shared, ...others];
+}"""
+"""What stands behind the "#" is taken out of the address, so that it is not passed on with it."""
 LIVE_REGION = """() => {
   const place = document.getElementById('announcement');
   place.setAttribute('role', 'status');

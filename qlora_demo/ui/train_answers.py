@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import LOCAL, Studio
 from qlora_demo.ui import views_end as say
-from qlora_demo.ui.guard import Updates, shown_in
+from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import table, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.views_run import over
@@ -68,12 +68,11 @@ def _one(part: Answers, view: RunView, index: int) -> Updates:
     }
 
 
-def wire(part: Answers, problem: gr.HTML, shell: Shell, studio: Studio) -> None:
+def wire(part: Answers, problem: gr.HTML, shell: Shell, guard: Guard) -> None:
     """The arrows."""
 
-    def step(by: int):
-        return lambda run_id, index: _one(part, studio.run(LOCAL, run_id), index + by)
+    def step(by: int) -> Callable[[Visit, str, int], Updates]:
+        return lambda visit, run_id, index: _one(part, visit.studio.run(visit.owner, run_id), index + by)
 
     for arrow, by in ((part.previous, -1), (part.next, 1)):
-        show = shown_in(problem, step(by))
-        arrow.click(show, [shell.run_id, part.index], [problem, *part.outputs()], api_visibility="private", show_progress="hidden")
+        guard.on(arrow.click, step(by), [shell.run_id, part.index], [problem, *part.outputs()], problem)

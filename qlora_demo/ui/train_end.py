@@ -8,9 +8,10 @@ import gradio as gr
 
 from qlora_demo.errors import UserError
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.ui import download_button
 from qlora_demo.ui import views_end as say
-from qlora_demo.ui.guard import Updates
+from qlora_demo.ui.download_button import DownloadButton
+from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, shown, text
 from qlora_demo.ui.views_run import over, resume_label
 
@@ -27,10 +28,11 @@ class Ending:
     chat: gr.Button
     resume: gr.Button
     again: gr.Button
+    download: DownloadButton
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        return [self.verdict, self.advice, self.better, self.words, self.ways, self.chat, self.resume, self.again]
+        return [self.verdict, self.advice, self.better, self.words, self.ways, self.chat, self.resume, self.again, self.download.button]
 
 
 def build() -> Ending:
@@ -42,13 +44,14 @@ def build() -> Ending:
         chat = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="chat-with-it")
         resume = gr.Button("Try again", scale=0, min_width=240, elem_id="resume")
         again = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="train-again")
-    return Ending(verdict, advice, better, words, ways, chat, resume, again)
+        download = download_button.build("download")
+    return Ending(verdict, advice, better, words, ways, chat, resume, again, download)
 
 
-def draw(part: Ending, studio: Studio, view: RunView) -> Updates:
+def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
     """Hidden while the run goes on."""
     ended = over(view)
-    better, resume, chat = _better_label(studio, view) if ended else "", resume_label(view), say.chat_label(view)
+    better, resume, chat = _better_label(visit, view) if ended else "", resume_label(view), say.chat_label(view)
     return {
         part.verdict: shown(say.verdict_box(view) if ended else ""),
         part.advice: gr.update(visible=bool(better)),
@@ -56,18 +59,19 @@ def draw(part: Ending, studio: Studio, view: RunView) -> Updates:
         part.words: say.better_words(view),
         part.ways: gr.update(visible=ended),
         part.chat: button(chat, ended and bool(chat)),
-        part.resume: button(resume, bool(resume) and studio.may_change(LOCAL, view.job)),
+        part.resume: button(resume, bool(resume) and visit.studio.may_change(visit.owner, view.job)),
         part.again: button("Train again with changes", ended),
+        **download_button.draw(part.download, view),
     }
 
 
-def _better_label(studio: Studio, view: RunView) -> str:
+def _better_label(visit: Visit, view: RunView) -> str:
     """"" where nothing better is known, or the data it would learn from is gone."""
     recipe = view.better()
     if recipe is None:
         return ""
     try:
-        forecast = studio.forecast(LOCAL, studio.data_of(LOCAL, view.id), recipe)
+        forecast = visit.studio.forecast(visit.owner, visit.studio.data_of(visit.owner, view.id), recipe)
     except UserError:
         return ""
     return say.better_label(view, forecast.seconds)

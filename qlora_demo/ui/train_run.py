@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import LOCAL, Studio
-from qlora_demo.ui import train_answers, train_end, train_plot, train_watch
+from qlora_demo.ui import download_button, train_answers, train_end, train_plot, train_watch
 from qlora_demo.ui import views_run as say
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.form_fields import LABELS
-from qlora_demo.ui.guard import Updates, shown_in
+from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, note, shown, table, text
 from qlora_demo.ui.shell import Shell
 from qlora_demo.ui.train_answers import Answers
@@ -89,11 +88,11 @@ def command_box(elem_id: str) -> gr.Textbox:
     return gr.Textbox("", label="The command that repeats it", info=where, lines=3, interactive=False, buttons=["copy"], elem_id=elem_id)
 
 
-def draw(run: TrainRun, studio: Studio, view: RunView, before: Strip | None) -> Updates:
+def draw(run: TrainRun, visit: Visit, view: RunView, before: Strip | None) -> Updates:
     """Everything, from the studio alone; `before` is what "watch it learn" shows of this run already, None for nothing."""
     return {
-        **draw_progress(run, studio, view, before),
-        **train_end.draw(run.ending, studio, view),
+        **draw_progress(run, visit, view, before),
+        **train_end.draw(run.ending, visit, view),
         **train_answers.draw(run.answers, view),
         run.title: say.title(view),
         run.knows: shown(knows(view) if say.over(view) and view.usable() else ""),
@@ -102,18 +101,18 @@ def draw(run: TrainRun, studio: Studio, view: RunView, before: Strip | None) -> 
     }
 
 
-def draw_progress(run: TrainRun, studio: Studio, view: RunView, before: Strip | None) -> Updates:
+def draw_progress(run: TrainRun, visit: Visit, view: RunView, before: Strip | None) -> Updates:
     """What changes while a run goes on."""
     happened, kind = say.remark(view)
     stop = say.stop_label(view)
     return {
-        run.stop: button(stop, bool(stop) and studio.may_change(LOCAL, view.job)),
+        run.stop: button(stop, bool(stop) and visit.studio.may_change(visit.owner, view.job)),
         run.progress: shown(say.progress_bar(view)),
         run.remark: shown(note(happened, kind)),
         **train_watch.draw(run.watch, strip(view), before),
         **train_plot.draw(run.plot, view),
         run.numbers: numbers(view),
-        run.log: studio.log(LOCAL, view.id),
+        run.log: visit.studio.log(visit.owner, view.id),
     }
 
 
@@ -122,18 +121,18 @@ def settings(view: RunView) -> str:
     return table(("Setting", "Value"), settings_rows(view.recipe, view.model, LABELS))
 
 
-def wire(run: TrainRun, shell: Shell, studio: Studio) -> None:
+def wire(run: TrainRun, shell: Shell, guard: Guard) -> None:
     """What happens inside this view; ways to other tabs are wired by the page."""
 
-    def stop(run_id: str, drawn: Drawn) -> Updates:
-        studio.stop(LOCAL, run_id)
-        return draw(run, studio, studio.run(LOCAL, run_id), drawn.strip_of(run_id))
+    def stop(visit: Visit, run_id: str, drawn: Drawn) -> Updates:
+        visit.studio.stop(visit.owner, run_id)
+        return draw(run, visit, visit.studio.run(visit.owner, run_id), drawn.strip_of(run_id))
 
-    def resume(run_id: str, drawn: Drawn) -> Updates:
-        studio.resume(LOCAL, run_id)
-        return draw(run, studio, studio.run(LOCAL, run_id), drawn.strip_of(run_id))
+    def resume(visit: Visit, run_id: str, drawn: Drawn) -> Updates:
+        visit.studio.resume(visit.owner, run_id)
+        return draw(run, visit, visit.studio.run(visit.owner, run_id), drawn.strip_of(run_id))
 
-    shared = {"api_visibility": "private", "show_progress": "hidden"}
-    run.stop.click(shown_in(run.problem, stop), [shell.run_id, shell.drawn], run.outputs(), **shared)
-    run.ending.resume.click(shown_in(run.problem, resume), [shell.run_id, shell.drawn], run.outputs(), **shared)
-    train_answers.wire(run.answers, run.problem, shell, studio)
+    guard.on(run.stop.click, stop, [shell.run_id, shell.drawn], run.outputs(), run.problem)
+    guard.on(run.ending.resume.click, resume, [shell.run_id, shell.drawn], run.outputs(), run.problem)
+    download_button.wire(run.ending.download, guard, shell.run_id, run.problem)
+    train_answers.wire(run.answers, run.problem, shell, guard)

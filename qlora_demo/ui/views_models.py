@@ -5,29 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qlora_demo.run_view import RunView
-from qlora_demo.ui.parts import esc, note, ordinal, roughly, size
+from qlora_demo.ui.parts import alert, day, esc, note, ordinal, roughly, size
 from qlora_demo.ui.views_end import verdict
 from qlora_demo.ui.views_train import METHOD_NAMES
 
 IDLE = "Nothing is training"
 
 
-def header(machine: str, free_bytes: int, activity: str) -> str:
-    """The first lines of the page: what this is, on what it runs, what is going on."""
+DISK_FULL = "The disk of this machine is full: nothing new can be trained or uploaded. Delete a model or a data set that is no longer needed."
+
+
+def header(machine: str, free_bytes: int, activity: str, disk_full: bool = False) -> str:
+    """The first lines of the page: what this is, on what it runs, what is going on, and that there is no room."""
     busy = activity != IDLE
     mark = '<span class="qd-dot" aria-hidden="true"></span> ' if busy else ""
     return (
         '<div class="qd-head"><div><h1>Train your own chat model</h1>'
         "<p>Give it examples, train it here, compare it with the original.</p></div>"
         f'<div class="qd-machine"><p>{esc(machine)} · {size(free_bytes)} memory free</p>'
-        f'<p id="activity">{mark}{esc(activity)}</p></div></div>'
+        f'<p id="activity">{mark}{esc(activity)}</p></div></div>{alert(DISK_FULL if disk_full else "")}'
     )
 
 
-def activity(view: RunView | None) -> str:
-    """One line about the run that trains or waits."""
+def activity(view: RunView | None, others: tuple[bool, int] = (False, 0)) -> str:
+    """One line about the run that trains or waits; `others` is whether somebody else trains, and how many more wait."""
     if view is None:
-        return IDLE
+        training, waiting = others
+        return f"Someone else is training{f', {waiting} waiting' if waiting else ''}" if training else IDLE
     if view.job.state == "queued":
         place = "You are next in line" if view.place == 1 else f"You are {ordinal(view.place)} in line"
         return f"{place}, about {roughly(view.starts_in)}" if view.starts_in else place
@@ -60,14 +64,16 @@ def detail(view: RunView) -> str:
     """Name, state and verdict of one model."""
     line = f"{state_words(view)} · {METHOD_NAMES[view.recipe.method]} · {view.model.name}"
     text = "How far it is stands in 2 Train." if view.active() else verdict(view) or view.job.reason
+    if view.keeps_until is not None:
+        text = f"{text} Kept until {day(view.keeps_until)}.".strip()
     return f'<h2 class="qd-h2">{esc(view.name)}</h2><p class="qd-small">{esc(line)}</p>{note(text)}'
 
 
-def chat_waits(training: RunView | None, now: float, given_back: bool) -> str:
-    """Why Chat cannot answer at the moment, "" where it can."""
+def chat_waits(training: RunView | None, now: float, given_back: bool, owner: str) -> str:
+    """Why Chat cannot answer this owner at the moment, "" where it can."""
     if training is None:
         return ""
-    whose = "the example" if training.shared() else "yours"
+    whose = "the example" if training.shared() else "yours" if training.job.owner == owner else "another visitor's"
     left = roughly(training.seconds_left(now))
     kept = " Your chat was paused to make room; the conversation is kept." if given_back else ""
     return f"This machine is training ({whose}, about {left} left).{kept} Chat opens by itself when it is done."

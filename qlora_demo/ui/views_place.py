@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from qlora_demo.caps import Caps
 from qlora_demo.hardware import Machine
 from qlora_demo.settings import Settings
-from qlora_demo.ui.parts import note
+from qlora_demo.ui.parts import counted, esc
 
 ZERO_GPU = (
     "This Space runs on ZeroGPU, which lends a graphics card for a minute at a time. Training needs a card that stays, so it runs on the "
@@ -22,8 +23,20 @@ def banner(settings: Settings, machine: Machine) -> str:
         sentences.append(ZERO_GPU)
     elif settings.space and machine.device == "cpu":
         sentences.append(NO_CARD)
-    if settings.shared():
+    if settings.shared() and not (settings.public() or settings.auth):
         sentences.append(SHARED)
+    if settings.public():
+        sentences.append(limits(Caps.of(settings), settings.max_rows))
     if settings.forgets():
         sentences.append(FORGETS)
-    return note(" ".join(sentences))
+    link = f' <a href="{esc(settings.copy_link())}" target="_blank" rel="noopener">Run your own copy</a>' if settings.copy_link() else ""
+    return f'<p class="qd-note">{esc(" ".join(sentences))}{link}</p>' if sentences else ""
+
+
+def limits(caps: Caps, rows: int) -> str:
+    """What each visitor may ask for at most."""
+    each = [f"{rows:,} rows"]
+    each += [f"{caps.minutes} minutes of training"] if caps.minutes else []
+    each += [f"{counted(caps.runs, 'training')} in line"] if caps.runs else []
+    *first, last = each
+    return f"Public demo: up to {', '.join(first)} and {last} each." if first else f"Public demo: up to {last} each."

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from qlora_demo.catalogue import BaseModel
+from qlora_demo.forecast import Forecast
+from qlora_demo.offers import ModelChoice
 from qlora_demo.recipe import METHODS, PRESETS, Recipe
-from qlora_demo.studio import Forecast, ModelChoice
 from qlora_demo.ui.parts import bar, counted, esc, roughly, size, times
 
 METHOD_NAMES = {"qlora": "QLoRA", "lora": "LoRA", "full": "Full"}
@@ -123,3 +124,10 @@ def settings_rows(recipe: Recipe, model: BaseModel, labels: Mapping[str, str]) -
     """(label, value) of every field; `labels` maps field names to their words."""
     values = {**recipe.to_json(), "model": f"{model.name} ({model.id})", "method": METHOD_NAMES[recipe.method]}
     return [(labels[name], value if value != "" else "none of its own") for name, value in values.items()]
+
+
+def too_slow(forecast: Forecast, minutes: int) -> str:
+    """"" where it will be done within what one visitor may take; 0 minutes are any number."""
+    if not minutes or forecast.seconds <= 60 * minutes:
+        return ""
+    return f"This demo trains for up to {minutes} minutes; this takes about {roughly(forecast.seconds)}. What it has learned by then is kept."

@@ -54,6 +54,12 @@ def _server(folder: Path, model: Path) -> Server:
 
 
 @pytest.fixture
+def tiny_home_server(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Server:
+    """Not started yet."""
+    return _server(tmp_path_factory.mktemp("server"), tiny_folder)
+
+
+@pytest.fixture
 def tiny_server(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Iterator[Server]:
     server = _server(tmp_path_factory.mktemp("server"), tiny_folder)
     server.start()

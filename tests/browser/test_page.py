@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 from runs import conversations
 from serving import Server
 
+from qlora_demo.owners import LOCAL
 from qlora_demo.recipe import Recipe
-from qlora_demo.studio import LOCAL
 
 pytestmark = pytest.mark.browser
 

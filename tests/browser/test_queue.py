@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from serving import Server, serious, shot
 
-from qlora_demo.studio import LOCAL
+from qlora_demo.owners import LOCAL
 
 pytestmark = pytest.mark.browser
 

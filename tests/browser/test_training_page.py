@@ -12,9 +12,9 @@ from playwright.sync_api import Page, Route, expect
 from runs import conversations
 from serving import Server, serious, shot
 
+from qlora_demo.owners import LOCAL
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import write_json
-from qlora_demo.studio import LOCAL
 
 pytestmark = pytest.mark.browser
 ASKED = "**/queue/join*"

@@ -15,7 +15,8 @@ import httpx2
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
-from qlora_demo.ui.page import build_page, launch
+from qlora_demo.ui.page import build_page
+from qlora_demo.ui.serving import launch
 
 SECONDS = 60
 
@@ -37,7 +38,7 @@ class Served:
         """The second half: what the page answers to a file under `paths`. "output" is {"error"} where gradio itself refuses."""
         about = {"meta": {"_type": "gradio.FileData"}}
         value = {"path": paths, **about} if isinstance(paths, str) else [{"path": path, **about} for path in paths]
-        asked = {"data": [value, ""], "fn_index": self._handler(), "session_hash": "test"}
+        asked = {"data": ["", value, ""], "fn_index": self._handler(), "session_hash": "test"}
         httpx2.post(f"{self.url}gradio_api/queue/join", json=asked, timeout=SECONDS).raise_for_status()
         with httpx2.stream("GET", f"{self.url}gradio_api/queue/data?session_hash=test", timeout=SECONDS) as stream:
             messages = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]
@@ -50,14 +51,14 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, max_upload_mb: int) -> Iterator[Served]:
+def serve(folder: Path, max_upload_mb: int, mode: str = "local") -> Iterator[Served]:
     """GRADIO_TEMP_DIR must name the folder `uploads` inside `folder`."""
     home = Home(folder / "home").create()
-    settings = Settings(home=str(home.path), device="cpu", offline=True, max_upload_mb=max_upload_mb)
+    settings = Settings(home=str(home.path), device="cpu", offline=True, max_upload_mb=max_upload_mb, mode=mode)
     studio = Studio(settings)
     page = build_page(studio)
     try:
-        yield Served(studio, page, launch(page, settings, studio), folder / "uploads")
+        yield Served(studio, page, launch(page, studio), folder / "uploads")
     finally:
         page.close(verbose=False)
         studio.close()

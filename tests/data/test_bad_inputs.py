@@ -25,7 +25,7 @@ from qlora_demo.data.reader import read_in_child
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.data.table import Limits
 from qlora_demo.errors import DataError, NotFoundError
-from qlora_demo.studio import LOCAL
+from qlora_demo.owners import LOCAL
 from qlora_demo.ui.views_data import chat_messages, questions_and_answers
 
 

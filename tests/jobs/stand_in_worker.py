@@ -42,6 +42,8 @@ def work(run: RunDir) -> int:
                 write_json(run.result_json, {"outcome": "stopped", "reason": "Stopped by you."})
                 return 0
             time.sleep(0.02)
+        if plan.get("exit_later") is not None:
+            return plan["exit_later"]
         write_json(run.result_json, {"outcome": "finished", "reason": ""})
     return 0
 

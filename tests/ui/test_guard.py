@@ -1,53 +1,121 @@
-"""A UserError becomes text beside its control; anything else is a bug and is not caught."""
+"""Every event is told whose it is; a UserError becomes text beside its control; anything else is a bug and is not caught."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
 
 from qlora_demo.errors import BusyError, DataError
-from qlora_demo.ui.guard import as_message, shown_in, stream_shown_in
+from qlora_demo.owners import HOST, LOCAL, UNKNOWN_KEY, of_key
+from qlora_demo.settings import Settings
+from qlora_demo.studio import Studio
+from qlora_demo.ui.guard import Guard, Visit, login
+
+NO_LOGIN = gr.Request(username=None)
+PROFILE = {"sub": "42", "name": "Ann", "preferred_username": "ann", "profile": "", "picture": ""}
 
 
 def fail(*_: object) -> dict:
     raise DataError("Line 3 has <5> values.")
 
 
-def test_the_sentence_is_shown_in_its_place() -> None:
+@pytest.fixture
+def places() -> Iterator[tuple[gr.HTML, gr.HTML, gr.Button]]:
     with gr.Blocks():
-        place = gr.HTML("")
-    update = shown_in(place, fail)()[place]
+        yield gr.HTML(""), gr.HTML(""), gr.Button("x")
+
+
+def guard(tmp_path: Path, **settings: Any) -> Guard:
+    return Guard(Studio(Settings(home=str(tmp_path), device="cpu", offline=True, **settings)), gr.BrowserState(""))
+
+
+def test_the_sentence_is_shown_in_its_place(tmp_path: Path, places: tuple) -> None:
+    place, _, button = places
+    answered = guard(tmp_path).on(button.click, fail, [], [place], place).fn
+    update = answered(NO_LOGIN, None, "")[place]
     assert update["visible"] is True
     assert "Line 3 has &lt;5&gt; values." in update["value"]
 
 
-def test_success_clears_the_place() -> None:
-    with gr.Blocks():
-        place, other = gr.HTML(""), gr.HTML("")
-    assert shown_in(place, lambda: {other: "done"})() == {place: gr.update(value="", visible=False), other: "done"}
+def test_success_clears_the_place(tmp_path: Path, places: tuple) -> None:
+    place, other, button = places
+    answered = guard(tmp_path).on(button.click, lambda visit, value: {other: value}, [other], [place, other], place).fn
+    assert answered(NO_LOGIN, None, "", "done") == {place: gr.update(value="", visible=False), other: "done"}
 
 
-def test_a_stream_keeps_what_came_before_the_error() -> None:
-    with gr.Blocks():
-        place, other = gr.HTML(""), gr.HTML("")
+def test_a_stream_keeps_what_came_before_the_error(tmp_path: Path, places: tuple) -> None:
+    place, other, button = places
 
-    def two_then_fail(_: str):
+    def two_then_fail(visit: Visit, question: str) -> Iterator[dict]:
         yield {other: "a"}
         raise BusyError("This machine is training.")
 
-    updates = list(stream_shown_in(place, two_then_fail, lambda question: {other: question})("why?"))
+    handlers = (two_then_fail, lambda question: {other: question})
+    updates = list(guard(tmp_path).stream(button.click, handlers, [other], [place, other], place).fn(NO_LOGIN, None, "", "why?"))
     assert updates[0] == {other: "a"}
     assert updates[1][other] == "why?"
     assert "This machine is training." in updates[1][place]["value"]
 
 
-def test_errors_without_a_place_are_messages() -> None:
+def test_errors_without_a_place_are_messages(tmp_path: Path, places: tuple) -> None:
+    answered = guard(tmp_path).on(places[2].click, fail, [], [places[0]]).fn
     with pytest.raises(gr.Error, match="Line 3 has <5> values."):
-        as_message(fail)()
+        answered(NO_LOGIN, None, "")
 
 
-def test_bugs_are_not_caught() -> None:
-    with gr.Blocks():
-        place = gr.HTML("")
+def test_bugs_are_not_caught(tmp_path: Path, places: tuple) -> None:
+    place = places[0]
+    answered = guard(tmp_path).on(places[2].click, lambda visit: {place: 1 / 0}, [], [place], place).fn
     with pytest.raises(ZeroDivisionError):
-        shown_in(place, lambda: {place: 1 / 0})()
+        answered(NO_LOGIN, None, "")
+
+
+def test_a_message_that_a_click_left_is_not_cleared_by_the_tick(tmp_path: Path) -> None:
+    with gr.Blocks():
+        place, timer = gr.HTML(""), gr.Timer(1)
+        made = guard(tmp_path)
+        made.tick(timer.tick, lambda visit: {}, [], [place], place)
+        (ticked,) = [fn.fn for fn in gr.context.Context.root_block.fns.values()]
+    assert ticked(NO_LOGIN, None, "") == {}
+
+
+def whose(made: Guard, places: tuple, key: str, request: gr.Request = NO_LOGIN, profile: gr.OAuthProfile | None = None) -> str:
+    """The owner that a handler is given, or the sentence."""
+    place, other, button = places
+    updates = made.on(button.click, lambda visit: {other: visit.owner}, [], [place, other], place).fn(request, profile, key)
+    return updates[other] if other in updates else updates[place]["value"]
+
+
+def test_on_ones_own_machine_everybody_is_the_same_owner(tmp_path: Path, places: tuple) -> None:
+    assert whose(guard(tmp_path), places, "") == whose(guard(tmp_path), places, "f" * 32) == LOCAL
+
+
+def test_on_a_public_page_a_key_that_was_not_made_here_opens_nothing(tmp_path: Path, places: tuple) -> None:
+    made = guard(tmp_path, mode="public")
+    for key in ("", "f" * 32, LOCAL, HOST, "key-", None, 7, {"a": 1}, "\ud800"):
+        assert UNKNOWN_KEY in whose(made, places, key)
+    key = made.studio.owners.new_key()
+    assert whose(made, places, key) == of_key(key)
+
+
+def test_a_login_needs_no_key_and_the_spaces_creator_is_its_host(tmp_path: Path, places: tuple) -> None:
+    made = guard(tmp_path, mode="public", author="ann", space="ann/demo")
+    stranger = gr.OAuthProfile({**PROFILE, "sub": "43", "preferred_username": "bob"})
+    assert whose(made, places, "", profile=gr.OAuthProfile(PROFILE)) == HOST
+    owner = whose(made, places, "", profile=stranger)
+    assert owner.startswith("hub-") and not made.studio.owners.is_host(owner)
+
+
+def test_each_name_of_the_pages_own_login_has_its_own_models(tmp_path: Path, places: tuple) -> None:
+    made = guard(tmp_path, auth="ann:1,bob:2")
+    ann, bob = (whose(made, places, "", request=gr.Request(username=name)) for name in ("ann", "bob"))
+    assert ann != bob and LOCAL not in (ann, bob)
+
+
+def test_a_login_is_what_the_server_knows() -> None:
+    assert login(NO_LOGIN, None).name == ""
+    assert login(gr.Request(username="ann"), None).name == "ann"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 from ui.ui_examples import HOSTILE, REPORT, run, with_model
 
 from qlora_demo.jobs.ledger import EVERYONE
+from qlora_demo.owners import LOCAL
 from qlora_demo.ui.views_models import IDLE, activity, chat_choices, chat_waits, delete_question, detail, example_offer, header, run_choices
 
 
@@ -48,6 +50,18 @@ def test_detail_shows_the_verdict_and_escapes_the_name() -> None:
     assert "<img" not in text
 
 
+def test_a_full_disk_stands_at_the_top() -> None:
+    said = "The disk of this machine is full: nothing new can be trained or uploaded."
+    assert said in header("CPU, 2 cores", 21_000_000_000, IDLE, disk_full=True)
+    assert said not in header("CPU, 2 cores", 21_000_000_000, IDLE)
+
+
+def test_until_when_a_model_is_kept() -> None:
+    first = time.mktime((2026, 12, 1, 12, 0, 0, 0, 0, -1))
+    assert "It learned. Kept until 1 Dec." in detail(replace(run("finished", report=REPORT), keeps_until=first))
+    assert "Kept until" not in detail(run("finished", report=REPORT))
+
+
 def test_delete_says_what_goes() -> None:
     assert delete_question(run("finished")) == "Delete 'customers, 24 Nov'? Model, data and report go for good."
 
@@ -64,10 +78,12 @@ def test_a_model_without_weights_cannot_be_chatted_with() -> None:
 
 def test_chat_says_why_it_waits_and_when_it_opens() -> None:
     view = run(phase="learning", step=42, seconds_left=38.0)
-    assert chat_waits(None, 0.0, True) == ""
-    assert chat_waits(view, 0.0, False) == "This machine is training (yours, about 40 s left). Chat opens by itself when it is done."
+    assert chat_waits(None, 0.0, True, LOCAL) == ""
+    assert chat_waits(view, 0.0, False, LOCAL) == "This machine is training (yours, about 40 s left). Chat opens by itself when it is done."
+    others = chat_waits(view, 0.0, False, "somebody else")
+    assert others == "This machine is training (another visitor's, about 40 s left). Chat opens by itself when it is done."
     kept = "Your chat was paused to make room; the conversation is kept."
-    assert chat_waits(example("running"), 0.0, True).startswith(f"This machine is training (the example, about 40 s left). {kept}")
+    assert chat_waits(example("running"), 0.0, True, LOCAL).startswith(f"This machine is training (the example, about 40 s left). {kept}")
 
 
 def test_the_example_is_offered_trained_once_and_named_in_the_header() -> None:
@@ -75,3 +91,11 @@ def test_the_example_is_offered_trained_once_and_named_in_the_header() -> None:
     assert example_offer(example("failed"))[1] == "Train the example, a few minutes"
     assert example_offer(example("running")) == ("Everyone's example is being trained. You can chat with it here when it is done.", "")
     assert activity(example("running")) == "The example is training: 37 %, 40 s left"
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [((False, 0), IDLE), ((True, 0), "Someone else is training"), ((True, 2), "Someone else is training, 2 waiting"), ((False, 2), IDLE)],
+)
+def test_of_others_only_their_number_is_told(others: tuple[bool, int], words: str) -> None:
+    assert activity(None, others) == words

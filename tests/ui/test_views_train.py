@@ -6,7 +6,17 @@ from ui.ui_examples import choice, forecast
 
 from qlora_demo.catalogue import BUNDLED_ID
 from qlora_demo.recipe import Recipe
-from qlora_demo.ui.views_train import METHOD_TEXTS, memory_bars, method_choices, model_choices, money, no_fit, out_of_reach, what_will_happen
+from qlora_demo.ui.views_train import (
+    METHOD_TEXTS,
+    memory_bars,
+    method_choices,
+    model_choices,
+    money,
+    no_fit,
+    out_of_reach,
+    too_slow,
+    what_will_happen,
+)
 
 RECIPE = Recipe(model=BUNDLED_ID, held_out=10, epochs=3.0)
 
@@ -56,3 +66,9 @@ def test_models_out_of_reach() -> None:
     assert out_of_reach(choice(here=False, reachable=False)).endswith("which is not reachable here. Choose another model.")
     assert out_of_reach(choice(here=True, reachable=False)) == ""
     assert model_choices([choice(here=False, reachable=False)]) == [("SmolLM2 135M · speaks English · needs internet", BUNDLED_ID)]
+
+
+def test_a_demos_minutes_are_told_before_they_end_it() -> None:
+    assert too_slow(forecast(seconds=900), 15) == too_slow(forecast(seconds=9000), 0) == ""
+    said = "This demo trains for up to 5 minutes; this takes about 15 min. What it has learned by then is kept."
+    assert too_slow(forecast(seconds=900), 5) == said

@@ -9,11 +9,12 @@ from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.dataset import PreparedDataset, Report
 from qlora_demo.data.finding import Finding
 from qlora_demo.estimate import Memory, Way
+from qlora_demo.forecast import Forecast
 from qlora_demo.jobs.ledger import Job
+from qlora_demo.offers import ModelChoice
 from qlora_demo.progress import Progress, Watched
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_view import RunView
-from qlora_demo.studio import Forecast, ModelChoice
 
 HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{x}} \"'"
 ANSWERS = [

@@ -1,0 +1,158 @@
+"""Downloads: tickets for one folder each, and the folder as a zip archive that is made while it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import secrets
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from qlora_demo.systems import open_file
+
+TICKET_SECONDS = 600.0
+MOST_TICKETS = 10_000
+"""Far more than ten minutes of clicks; the oldest goes first."""
+PIECE = 1_000_000
+LONGEST_NAME = 60
+LONG = 2**31 - 1
+"""Bytes from which on zip writes its longer form, with more than one way to be as long."""
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])", re.IGNORECASE)
+"""What Windows takes for devices."""
+
+
+def safe_name(name: str) -> str:
+    """A file's name from what a person calls something: letters, digits, spaces, dots inside; on every system a plain file's name."""
+    plain = re.sub(r"[^\w .-]+", "-", name).strip(" .-_")[:LONGEST_NAME].rstrip(" .-_")
+    return "model" if not plain or RESERVED.fullmatch(plain.partition(".")[0]) else plain
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What one ticket gives: the files that lie in `path`, packed under `name`."""
+
+    path: Path
+    name: str
+
+    def disposition(self) -> str:
+        """The Content-Disposition header, with the name in letters that every browser knows, and in its own (RFC 5987)."""
+        whole = f"{safe_name(self.name)}.zip"
+        plain = whole.encode("ascii", "replace").decode().replace("?", "_")
+        return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(whole)}"
+
+    def open(self) -> Archive:
+        """All files, opened at once: what is deleted or renamed meanwhile still arrives whole. Links are left out. Raises OSError."""
+        paths = sorted(path for path in self.path.rglob("*") if path.is_file() and not path.is_symlink())
+        files = []
+        try:
+            for path in paths:
+                files.append((path.relative_to(self.path).as_posix(), os.fdopen(open_file(path), "rb")))
+        except OSError:
+            for _, file in files:
+                file.close()
+            raise
+        return Archive(safe_name(self.name), files)
+
+
+class Archive:
+    """An open folder. `pieces` reads it once and closes it."""
+
+    def __init__(self, name: str, files: list[tuple[str, BinaryIO]]):
+        self._entries = [(_entry(f"{name}/{inside}", file), file) for inside, file in files]
+
+    def files(self) -> int:
+        """How many there are."""
+        return len(self._entries)
+
+    def length(self) -> int | None:
+        """Bytes of the whole archive, so that a browser can show how far it is; None where zip's longer form is needed."""
+        total = 22
+        for entry, _ in self._entries:
+            total += 30 + 16 + 46 + 2 * len(entry.filename.encode()) + entry.file_size
+        return total if total < LONG else None
+
+    def pieces(self) -> Iterator[bytes]:
+        """The archive, a piece at a time: nothing is packed smaller, as weights cannot be, and nothing is kept."""
+        sink = _Sink()
+        try:
+            with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+                for entry, file in self._entries:
+                    with archive.open(entry, "w") as target:
+                        left = entry.file_size
+                        while left and (piece := file.read(min(PIECE, left))):
+                            left -= len(piece)
+                            target.write(piece)
+                            yield sink.taken()
+            yield sink.taken()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        for _, file in self._entries:
+            file.close()
+
+
+def _entry(name: str, file: BinaryIO) -> zipfile.ZipInfo:
+    about = os.fstat(file.fileno())
+    entry = zipfile.ZipInfo(name, time.gmtime(max(about.st_mtime, 315_619_200))[:6])  # zip knows no time before 1980
+    entry.file_size = about.st_size
+    entry.external_attr = 0o644 << 16
+    return entry
+
+
+class _Sink(io.RawIOBase):
+    """Where zipfile writes to. It has no places to go back to, so that each piece can leave at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        whole, self._parts = b"".join(self._parts), []
+        return whole
+
+
+class Tickets:
+    """Who may download what, for some minutes: the ticket in a link says it, and nothing else does.
+
+    Kept in memory, and as hashes: a ticket lives shorter than a server does, and none is of use to whoever reads this process or its files later.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock, self._lock = clock, threading.Lock()
+        self._known: dict[bytes, tuple[float, Folder]] = {}
+
+    def mint(self, folder: Folder) -> str:
+        """128 random bits, as text that a link can hold."""
+        ticket = secrets.token_urlsafe(16)
+        with self._lock:
+            now = self._clock()
+            living = [item for item in self._known.items() if item[1][0] > now]
+            self._known = dict(living[-MOST_TICKETS + 1 :])
+            self._known[_hashed(ticket)] = (now + TICKET_SECONDS, folder)
+        return ticket
+
+    def folder(self, ticket: str) -> Folder | None:
+        """What a ticket is for; None for one that was never given, or has run out. It may be used more than once, as browsers ask twice."""
+        with self._lock:
+            until, folder = self._known.get(_hashed(ticket), (0.0, None))
+        return folder if until > self._clock() else None
+
+
+def _hashed(ticket: str) -> bytes:
+    return hashlib.sha256(ticket.encode()).digest()

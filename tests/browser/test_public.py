@@ -1,0 +1,134 @@
+"""A page for strangers in real browsers: nobody meets another's, a link takes what is one's own along, a shared model can be read and not changed."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from serving import Server, shot
+
+PUBLIC = {"QLORA_DEMO_MODE": "public"}
+
+
+@pytest.fixture
+def public_server(tiny_home_server: Server) -> Iterator[Server]:
+    tiny_home_server.environ = {**PUBLIC}
+    tiny_home_server.start()
+    yield tiny_home_server
+    tiny_home_server.stop()
+
+
+def visitor(browser: Browser, url: str) -> Page:
+    """A browser of its own, with the page as far as it has drawn itself."""
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.goto(url)
+    expect(page.locator("#activity")).to_be_visible()
+    return page
+
+
+def train_example(page: Page) -> None:
+    page.locator("#example-character").click()
+    expect(page.locator("#data-title")).to_contain_text("character")
+    expect(page.locator("#to-training")).to_be_enabled()
+    page.locator("#to-training").click()
+    page.locator("#start-training").click()
+    expect(page.locator("#run-title")).to_be_visible()
+
+
+def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> None:
+    ann, bob = visitor(browser, public_server.url), visitor(browser, public_server.url)
+    train_example(ann)
+    expect(bob.locator("#activity")).to_have_text("Someone else is training")
+    bob.get_by_role("tab", name="My models").click()
+    expect(bob.locator("#models-none")).to_be_visible()
+    expect(ann.locator("#verdict")).to_be_visible(timeout=240_000)
+    bob.reload()
+    expect(bob.locator("#activity")).to_have_text("Nothing is training")
+    bob.get_by_role("tab", name="My models").click()
+    expect(bob.locator("#models-none")).to_be_visible()
+
+    ann.get_by_role("tab", name="My models").click()
+    shot(ann, "public-models")
+    her_link_opens_them_elsewhere(ann, browser)
+    what_was_learned_can_be_taken_along(ann)
+    a_link_lets_others_read(ann, browser)
+    ann.locator("#delete-everything").click()
+    ann.locator("#delete-everything-yes").click()
+    expect(ann.locator("#keeping-said")).to_contain_text("All of it is deleted.")
+    expect(ann.locator("#models-none")).to_be_visible()
+    assert list(public_server.home.runs.iterdir()) == [] and list(public_server.home.datasets.iterdir()) == []
+
+
+def her_link_opens_them_elsewhere(ann: Page, browser: Browser) -> None:
+    ann.locator("#keep-link").click()
+    link = ann.locator("#my-link textarea, #my-link input")
+    expect(link).to_have_value(re.compile("#key="))
+    expect(ann.locator("#my-code img")).to_be_visible()
+    phone = visitor(browser, link.input_value())
+    assert "key=" not in phone.url
+    phone.get_by_role("tab", name="My models").click()
+    expect(phone.locator("#model-detail")).to_contain_text("character")
+    phone.reload()
+    phone.get_by_role("tab", name="My models").click()
+    expect(phone.locator("#model-detail")).to_contain_text("character")
+
+
+def what_was_learned_can_be_taken_along(ann: Page) -> None:
+    with ann.expect_download() as taken:
+        ann.locator("#model-download").click()
+    assert re.fullmatch(r"character, \d+ \w+\.zip", taken.value.suggested_filename)
+    with zipfile.ZipFile(taken.value.path()) as archive:
+        assert any(name.endswith("adapter_model.safetensors") for name in archive.namelist()) and archive.testzip() is None
+
+
+def a_link_lets_others_read(ann: Page, browser: Browser) -> None:
+    ann.get_by_role("button", name="Share it").click()
+    ann.locator("#share-make").click()
+    shared = ann.locator("#share-link textarea, #share-link input")
+    expect(shared).to_have_value(re.compile("#share="))
+    guest = visitor(browser, shared.input_value())
+    expect(guest.locator("#message")).to_contain_text("Shared with you: you can read and chat. Only its owner can change it.")
+    expect(guest.locator("#verdict")).to_be_visible()
+    guest.get_by_role("tab", name="My models").click()
+    expect(guest.locator("#model-detail")).to_contain_text("character")
+    expect(guest.locator("#delete-model")).to_be_hidden()
+    expect(guest.get_by_role("button", name="Share it")).to_be_hidden()
+    shot(guest, "public-guest")
+
+    ann.locator("#share-back").click()
+    expect(ann.locator("#share-back")).to_be_hidden()
+    guest.reload()
+    guest.get_by_role("tab", name="My models").click()
+    expect(guest.locator("#models-none")).to_be_visible()
+
+
+def test_a_key_that_the_server_has_forgotten_is_replaced(public_server: Server, browser: Browser) -> None:
+    page = visitor(browser, f"{public_server.url}#key={'f' * 32}")
+    page.locator("#example-character").click()
+    expect(page.locator("#data-title")).to_contain_text("character")
+
+
+def test_a_workshop_is_for_those_who_know_its_code(tiny_home_server: Server, browser: Browser) -> None:
+    tiny_home_server.environ = {"QLORA_DEMO_WORKSHOP": "blue-heron"}
+    tiny_home_server.start()
+    page = browser.new_context().new_page()
+    page.goto(tiny_home_server.url)
+    code = page.locator("#workshop-code textarea, #workshop-code input")
+    expect(code).to_be_visible()
+    expect(page.locator("#tab-data")).to_be_hidden()
+    shot(page, "workshop-code")
+    code.fill("red-heron")
+    page.locator("#come-in").click()
+    expect(page.locator("#message")).to_contain_text("This is not the code of this workshop.")
+    expect(page.locator("#example-character")).to_be_hidden()
+    code.fill("blue-heron")
+    page.locator("#come-in").click()
+    expect(page.locator("#example-character")).to_be_visible()
+    expect(page.locator("#gate")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#example-character")).to_be_visible()
+    expect(page.locator("#gate")).to_be_hidden()
+    tiny_home_server.stop()

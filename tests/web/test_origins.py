@@ -1,0 +1,39 @@
+"""Whose scripts may change something."""
+
+from __future__ import annotations
+
+import pytest
+from asgi import fine, status
+
+from qlora_demo.web.origins import Origins, is_own
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:7860", "localhost:7860"),
+        ("https://some-one.hf.space", "some-one.hf.space"),
+        ("https://demo.example.org", "demo.example.org:443"),
+        ("http://[::1]:7860", "[::1]:7860"),
+    ],
+)
+def test_the_pages_own(origin: str, host: str) -> None:
+    assert is_own(origin, host, ())
+
+
+@pytest.mark.parametrize("origin", ["null", "", "http://evil.com", "http://localhost:3000", "http://localhost:7860.evil.com", "http://[", "localhost:7860"])
+def test_another_sites(origin: str) -> None:
+    assert not is_own(origin, "localhost:7860", ())
+
+
+def test_behind_a_proxy_that_changes_the_name() -> None:
+    assert is_own("https://demo.example.org", "127.0.0.1:7860", ("demo.example.org",))
+    assert not is_own("https://evil.example.org", "127.0.0.1:7860", ("demo.example.org",))
+
+
+def test_only_what_changes_something_is_refused() -> None:
+    guarded = Origins(fine, ())
+    foreign = [("host", "localhost"), ("origin", "http://evil.com")]
+    assert [status(guarded, method, "/", foreign) for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH")] == [200] * 3 + [403] * 4
+    assert status(guarded, "POST", "/", [("host", "localhost")]) == 200
+    assert status(guarded, "POST", "/", [("host", "localhost"), ("origin", "http://localhost"), ("origin", "http://evil.com")]) == 403

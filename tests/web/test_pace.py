@@ -1,0 +1,51 @@
+"""How much one address may ask for."""
+
+from __future__ import annotations
+
+from asgi import fine, status
+
+from qlora_demo.web.pace import Pace, address
+
+JOIN = "/gradio_api/queue/join"
+
+
+def test_a_flood_ends_and_the_others_go_on() -> None:
+    now = [0.0]
+    guarded = Pace(fine, 60, False, lambda: now[0])
+    assert [status(guarded, "POST", JOIN) for _ in range(62)] == [200] * 60 + [429] * 2
+    assert status(guarded, "POST", JOIN + "/") == 429
+    assert status(guarded, "POST", JOIN, client="192.0.2.8") == 200
+    now[0] = 2.0
+    assert [status(guarded, "POST", JOIN) for _ in range(3)] == [200, 200, 429]
+
+
+def test_looking_is_free_and_zero_counts_nobody() -> None:
+    guarded = Pace(fine, 1, False)
+    assert {status(guarded, "POST", "/gradio_api/run/predict") for _ in range(9)} | {status(guarded, "GET", JOIN) for _ in range(9)} == {200}
+    assert {status(Pace(fine, 0, False), "POST", JOIN) for _ in range(9)} == {200}
+
+
+def test_a_header_moves_nobody_to_another_address_unless_a_proxy_is_there() -> None:
+    guarded = Pace(fine, 1, False)
+    assert [status(guarded, "POST", JOIN, [("x-forwarded-for", f"8.8.8.{n}")]) for n in range(2)] == [200, 429]
+
+
+def test_behind_a_proxy_the_last_public_address_counts() -> None:
+    def who(forwarded: str) -> str:
+        return address({"client": ("10.0.0.1", 1), "headers": [(b"x-forwarded-for", forwarded.encode())]}, True)
+
+    assert who("1.2.3.4, 9.9.9.9") == "9.9.9.9"
+    assert who("1.2.3.4, 9.9.9.9, 10.3.2.1") == "9.9.9.9"
+    assert who("unknown, 10.3.2.1") == "10.0.0.1"
+    assert who("2001:4860::1:2:3:4") == who("2001:4860::9:9:9:9") == "2001:4860::/64"
+
+
+def test_a_classroom_behind_one_address_is_not_stopped() -> None:
+    """Thirty people, each with a click every two seconds, for five minutes."""
+    now = [0.0]
+    guarded = Pace(fine, 1500, True, lambda: now[0])
+    seen = set()
+    for second in range(300):
+        now[0] = float(second)
+        seen |= {status(guarded, "POST", JOIN, [("x-forwarded-for", "9.9.9.9")]) for _ in range(15)}
+    assert seen == {200}
