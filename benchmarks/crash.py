@@ -33,12 +33,13 @@ from qlora_demo.events import Event, latest_by_step, read_events
 from qlora_demo.jobs import processes
 from qlora_demo.jobs.ledger import FINAL
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
+from qlora_demo.owners import LOCAL
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import Home, RunDir
 from qlora_demo.settings import Settings
 from qlora_demo.source.place import bundled_folder
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 from qlora_demo.training import checkpoints
 
 WORKER = "benchmarks.crash_worker"
@@ -83,7 +84,7 @@ class Bench:
         self.server = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
         assert self.server.stdout is not None
         ready = select.select([self.server.stdout], [], [], 60)[0]
-        found = set(json.loads(self.server.stdout.readline())) if ready else set()
+        found = set(json.loads(self.server.stdout.readline() or "[]")) if ready else set()
         seconds = time.monotonic() - began
         missing = {job.run for job in self.studio.ledger.jobs()} - found
         if missing:
@@ -119,7 +120,7 @@ class Watcher:
         self._over = threading.Event()
         self.seen: list[Event] = []
         self.most_workers = 0
-        self._threads = [threading.Thread(target=look) for look in (self._read, self._count)]
+        self._threads = [threading.Thread(target=look, daemon=True) for look in (self._read, self._count)]
         for thread in self._threads:
             thread.start()
 

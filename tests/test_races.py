@@ -13,9 +13,10 @@ import pytest
 from qlora_demo.errors import UserError
 from qlora_demo.jobs import processes
 from qlora_demo.jobs.ledger import FINAL
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import RunDir, write_json
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 THREADS, ROUNDS = 8, 25
 

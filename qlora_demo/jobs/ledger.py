@@ -221,7 +221,8 @@ class Ledger:
             gone = db.execute("DELETE FROM jobs WHERE run=? AND state NOT IN ('starting', 'running', 'stopping') RETURNING id", (run,)).fetchall()
             if gone:
                 put_away()
-        self.unshare(run)
+        if gone:
+            self.unshare(run)
         return bool(gone)
 
     # Owners, and what they share
