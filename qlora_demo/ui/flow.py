@@ -1,4 +1,4 @@
-"""The ways between the tabs, the first drawing of the page, and the tick that keeps it true to what is stored."""
+"""The ways between the tabs, and the tick that keeps the page true to what is stored."""
 
 from __future__ import annotations
 
@@ -149,8 +149,14 @@ def show_active(page: Page, visit: Visit) -> Updates:
     return show_run(page, visit, busy.id) if busy else {page.shell.show: button("Show", False)}
 
 
-def tick(page: Page, visit: Visit, run_id: str, drawn: Drawn, chosen: tuple[str | None, str | None, Chat]) -> Updates:
-    """Redraws what has changed since the last drawing, nothing where nothing has. `chosen` are the model and the conversation in Chat, and the
+def look(page: Page, visit: Visit, run_id: str, drawn: Drawn, noticed: int) -> Updates:
+    """Whether anything has changed since the last drawing. It sets one value only: gradio takes time for every part that may be set, and a hundred
+    visitors look all the time."""
+    return {page.shell.noticed: noticed + 1} if drawn_now(visit, run_id) != drawn else {}
+
+
+def redraw(page: Page, visit: Visit, run_id: str, drawn: Drawn, chosen: tuple[str | None, str | None, Chat]) -> Updates:
+    """What has changed since the last drawing, nothing where nothing has. `chosen` are the model and the conversation in Chat, and the
     model in My models between them."""
     chatting, selected, chat = chosen
     now = drawn_now(visit, run_id)

@@ -50,6 +50,7 @@ class Guard:
 
     def tick(self, trigger: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML) -> None:
         """As `on`, for what happens by itself: it clears no message of what a person did."""
+
         def ticked(request: gr.Request, profile: gr.OAuthProfile | None, key: str, *values: Any) -> Updates:
             if self.studio.settings.workshop and self.studio.owners.needs_key(str(key), login(request, profile)):
                 return gr.skip()  # still at the door
@@ -58,7 +59,7 @@ class Guard:
             except UserError as error:
                 return {place: shown(alert(str(error)))}
 
-        _listen(trigger, ticked, [self.key, *inputs], outputs, {"queue": False})
+        _listen(trigger, ticked, [self.key, *inputs], [place, *(part for part in outputs if part is not place)], {"queue": False})
 
     def stream(
         self, triggers: Any, handlers: tuple[Stream, Handler], inputs: list, outputs: list, place: gr.HTML, **options: Any

@@ -124,7 +124,7 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         **download_button.draw(tab.download, view),
         **share_box.draw(tab.share, visit, view),
         tab.chat: button("Chat with it", view.usable()),
-        tab.again: button("Train again with changes", True),
+        tab.again: button("Train again with changes", not view.guest(visit.owner)),
         tab.settings: settings(view),
         tab.command: view.command,
         tab.data: heading(f"The first of {len(learned):,} rows it learned from", 3) + questions_and_answers(learned[:FIRST_ROWS]),

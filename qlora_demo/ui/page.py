@@ -16,7 +16,7 @@ from qlora_demo.ui.shell import ARRIVE, CHAT, DATA, HOW, LIVE_REGION, MODELS, TR
 from qlora_demo.ui.views_place import banner
 
 TITLE = "Train your own chat model"
-TICK_SECONDS = 1.0
+TICK_SECONDS, SHARED_TICK_SECONDS = 1.0, 2.0
 KEPT_UPLOADS = 86_400
 """Seconds after which an uploaded file in the temporary folder is deleted; what was read from it is kept elsewhere."""
 
@@ -29,7 +29,7 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("1 Data", id=DATA, elem_id="tab-data"):
                 data = data_tab.build(studio)
             with gr.Tab("2 Train", id=TRAIN, elem_id="tab-train"):
-                form, run = train_form.build(), train_run.build()
+                form, run = train_form.build(studio.settings.public()), train_run.build()
             with gr.Tab("3 Chat", id=CHAT, elem_id="tab-chat"):
                 chat = chat_tab.build(shell.chat)
             with gr.Tab("My models", id=MODELS, elem_id="tab-models"):
@@ -94,8 +94,11 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
     def land(visit: Visit, asked: str, shared: str, *remembered: Any) -> Updates:
         return landing.land(page, visit, (asked, shared), remembered)
 
-    def tick(visit: Visit, run_id: str, drawn: Drawn, *chosen: Any) -> Updates | dict:
-        return flow.tick(page, visit, run_id, drawn, chosen) or gr.skip()
+    def look(visit: Visit, *seen: Any) -> Updates | dict:
+        return flow.look(page, visit, *seen) or gr.skip()
+
+    def redraw(visit: Visit, run_id: str, drawn: Drawn, *chosen: Any) -> Updates | dict:
+        return flow.redraw(page, visit, run_id, drawn, chosen) or gr.skip()
 
     def closed() -> Updates:
         return {shell.gate: gr.update(visible=True), page.tabs: gr.update(visible=False)}
@@ -105,5 +108,7 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
     outputs = [*page.outputs(), shell.gate]
     guard.arrive(demo.load, (land, closed), remembered, outputs, shell.message, js=ARRIVE)
     guard.arrive([shell.come_in.click, shell.code.submit], (land, closed), remembered, outputs, shell.message)
-    timer = gr.Timer(TICK_SECONDS)
-    guard.tick(timer.tick, tick, [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept], page.outputs(), shell.message)
+    timer = gr.Timer(SHARED_TICK_SECONDS if page.guard.studio.settings.public() else TICK_SECONDS)
+    guard.tick(timer.tick, look, [shell.run_id, shell.drawn, shell.noticed], [shell.noticed], shell.message)
+    seen = [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept]
+    guard.tick(shell.noticed.change, redraw, seen, page.outputs(), shell.message)

@@ -20,8 +20,8 @@ class Shell:
     """`dataset_id` and `run_id` are kept in the browser, "" for none; `visited` is when this browser last opened the page,
     `chat` its conversation.
 
-    `drawn` is what the page shows of the runs, so that a tick redraws only what has changed. `key` is the browser's, see owners.py; `shared` is the
-    secret part of a link to somebody's model. Both come in behind the "#" of an address, which a browser sends to no server.
+    `drawn` is what the page shows of the runs, so that a tick redraws only what has changed; it then counts up `noticed`. `key` is the browser's, see
+    owners.py; `shared` is the secret part of a link to a model. Both come in behind the "#" of an address, which a browser sends to no server.
 
     `gate` asks for a workshop's code before anything else is there.
     """
@@ -35,6 +35,7 @@ class Shell:
     visited: gr.BrowserState
     chat: gr.BrowserState
     drawn: gr.State
+    noticed: gr.State
     key: gr.BrowserState
     shared: gr.Textbox
     gate: gr.Row
@@ -51,7 +52,7 @@ def build_shell(banner: str) -> Shell:
     """The top of the page. The header's text is set at every load; `banner` stays, and "" is none."""
     dataset_id, run_id, visited = remembered("", "dataset"), remembered("", "run"), remembered(0.0, "visited")
     chat = remembered(EMPTY, "chat")
-    drawn = gr.State(NOTHING)
+    drawn, noticed = gr.State(NOTHING), gr.State(0)
     with gr.Row(elem_classes="qd-top"):
         header = text("", elem_id="header")
         show = gr.Button("Show", size="sm", scale=0, min_width=88, visible=False, elem_id="show-run")
@@ -63,7 +64,7 @@ def build_shell(banner: str) -> Shell:
         come_in = gr.Button("Come in", variant="primary", scale=0, min_width=140, elem_id="come-in")
     shared = gr.Textbox("", visible=False)
     key = remembered("", "key")
-    return Shell(header, show, announcement, message, dataset_id, run_id, visited, chat, drawn, key, shared, gate, code, come_in)
+    return Shell(header, show, announcement, message, dataset_id, run_id, visited, chat, drawn, noticed, key, shared, gate, code, come_in)
 
 
 ARRIVE = """(key, code, shared, ...others) => {

@@ -32,6 +32,8 @@ from qlora_demo.ui.views_train import memory_bars, method_choices, model_choices
 
 NO_DATA = "Choose what it should learn first."
 LONGEST_NAME = 80
+GOES_ON = "You can close this page. Training goes on."
+KEEP_LINK = "To find it again from another browser, keep your link in My models."
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class TrainForm:
         return [*texts, self.problem, self.start, *self.inputs(), *self.backs.values()]
 
 
-def build() -> TrainForm:
+def build(public: bool) -> TrainForm:
+    """`public` says whether one's models belong to a browser, which can be lost."""
     parts: dict = {}
     with gr.Column(elem_id="train-form") as parts["box"]:
         with gr.Row():
@@ -84,7 +87,7 @@ def build() -> TrainForm:
                 text(heading("What will happen"))
                 parts["forecast"] = text("", elem_id="forecast")
                 parts["memory"] = text("", elem_id="memory")
-                text('<p class="qd-small">You can close this page. Training goes on.</p>')
+                text(f'<p class="qd-small">{GOES_ON} {KEEP_LINK if public else ""}</p>')
                 parts["reason"] = text(note(NO_DATA), elem_id="start-reason")
                 parts["problem"] = text("", visible=False, elem_id="train-problem")
                 parts["start"] = gr.Button("Start training", variant="primary", interactive=False, elem_id="start-training")

@@ -95,6 +95,7 @@ def a_link_lets_others_read(ann: Page, browser: Browser) -> None:
     guest.get_by_role("tab", name="My models").click()
     expect(guest.locator("#model-detail")).to_contain_text("character")
     expect(guest.locator("#delete-model")).to_be_hidden()
+    expect(guest.locator("#model-again")).to_be_hidden()
     expect(guest.get_by_role("button", name="Share it")).to_be_hidden()
     shot(guest, "public-guest")
 
@@ -111,11 +112,17 @@ def test_a_key_that_the_server_has_forgotten_is_replaced(public_server: Server, 
     expect(page.locator("#data-title")).to_contain_text("character")
 
 
-def test_a_workshop_is_for_those_who_know_its_code(tiny_home_server: Server, browser: Browser) -> None:
+@pytest.fixture
+def workshop(tiny_home_server: Server) -> Iterator[Server]:
     tiny_home_server.environ = {"QLORA_DEMO_WORKSHOP": "blue-heron"}
     tiny_home_server.start()
+    yield tiny_home_server
+    tiny_home_server.stop()
+
+
+def test_a_workshop_is_for_those_who_know_its_code(workshop: Server, browser: Browser) -> None:
     page = browser.new_context().new_page()
-    page.goto(tiny_home_server.url)
+    page.goto(workshop.url)
     code = page.locator("#workshop-code textarea, #workshop-code input")
     expect(code).to_be_visible()
     expect(page.locator("#tab-data")).to_be_hidden()
@@ -131,4 +138,3 @@ def test_a_workshop_is_for_those_who_know_its_code(tiny_home_server: Server, bro
     page.reload()
     expect(page.locator("#example-character")).to_be_visible()
     expect(page.locator("#gate")).to_be_hidden()
-    tiny_home_server.stop()

@@ -17,7 +17,7 @@ from qlora_demo.ui.form_fields import ADVANCED, FIELDS, draw_backs, in_range, re
 @pytest.fixture(scope="module")
 def form() -> train_form.TrainForm:
     with gr.Blocks():
-        return train_form.build()
+        return train_form.build(False)
 
 
 def test_one_control_for_each_field_of_a_recipe(form: train_form.TrainForm) -> None:
