@@ -84,7 +84,7 @@ class Bench:
         self.server = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
         assert self.server.stdout is not None
         ready = select.select([self.server.stdout], [], [], 60)[0]
-        found = set(json.loads(self.server.stdout.readline())) if ready else set()
+        found = set(json.loads(self.server.stdout.readline() or "[]")) if ready else set()
         seconds = time.monotonic() - began
         missing = {job.run for job in self.studio.ledger.jobs()} - found
         if missing:
@@ -120,7 +120,7 @@ class Watcher:
         self._over = threading.Event()
         self.seen: list[Event] = []
         self.most_workers = 0
-        self._threads = [threading.Thread(target=look) for look in (self._read, self._count)]
+        self._threads = [threading.Thread(target=look, daemon=True) for look in (self._read, self._count)]
         for thread in self._threads:
             thread.start()
 

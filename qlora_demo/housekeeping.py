@@ -170,7 +170,8 @@ def delete_run(house: House, run_id: str) -> bool:
         house.bucket.forget(run_id)
     make_way(house.home, run.path, run.run_json.name)
     gone = house.ledger.remove_run(run_id, lambda: put_away(run.path))
-    clear_away(run.path)
+    if gone:  # else another click is at it
+        clear_away(run.path)
     if house.bucket is not None:
         house.bucket.forget(run_id)  # again: it may just have been copied
     return gone

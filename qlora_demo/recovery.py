@@ -56,7 +56,7 @@ def complete(home: Home, ledger: Ledger) -> None:
     is. (Rows are read first: a run's directory is there before its row.)"""
     known, datasets = {job.run for job in ledger.jobs()}, ledger.all_datasets()
     runs = _folders(home.runs)
-    found = [_found(RunDir(folder)) for folder in runs.values() if folder.name not in known]
+    found = [_found(RunDir(folder)) for folder in runs.values() if folder.name not in known and (folder / "run.json").exists()]
     for one in sorted((one for one in found if one is not None), key=lambda one: one.created):
         ledger.restore_job(one)
     for run_id in known - set(runs):

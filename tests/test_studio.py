@@ -290,6 +290,17 @@ def test_the_memory_of_a_worker_that_waits_is_free_for_its_run(studio: Studio, c
     assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_000
 
 
+def test_a_run_whose_time_is_over_does_not_go_on(studio: Studio, csv: Path) -> None:
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    assert read_json(studio.home.run(run).run_json)["max_seconds"] is None
+    studio.stop(LOCAL, run)
+    write_json(studio.home.run(run).result_json, {"outcome": "stopped", "reason": "", "time_is_up": True})
+    with pytest.raises(BusyError, match="used all its time here"):
+        studio.resume(LOCAL, run)
+    assert studio.run(LOCAL, run).job.state == "stopped"
+
+
 def test_a_log_is_shown_in_whole_lines_without_secrets_and_places(studio: Studio, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_API_KEY", "0a1b2c3d4e")
     dataset = studio.data.add_file(LOCAL, csv, "faq.csv")

@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS datasets(id TEXT PRIMARY KEY, owner TEXT NOT NULL, na
 
 @dataclass(frozen=True)
 class Job:
-    """One row. `queued` orders the line; times are seconds since the epoch."""
+    """One row. `queued` orders the line; times are seconds since the epoch. `attempt` is 1 when a person puts it in line, and one more after each
+    sudden end from which it went on by itself."""
 
     id: int
     kind: str
@@ -155,13 +156,13 @@ class Ledger:
         sql = f"UPDATE jobs SET state=?, reason=?, ended=? WHERE id=? AND state IN ({marks}) RETURNING *"  # noqa: S608 (only question marks)
         return self._maybe(sql, (to_state, reason, ended, job_id, *from_states)) is not None
 
-    def requeue(self, job_id: int, from_states: Sequence[str], keep_place: bool = False, counted: bool = True) -> bool:
-        """Back into the line: at its end, or at its old place after an interruption that nobody wanted; as the next attempt, if that counts."""
+    def requeue(self, job_id: int, from_states: Sequence[str], attempt: int, keep_place: bool = False) -> bool:
+        """Back into the line: at its end, or at its old place after an interruption that nobody wanted."""
         marks = ", ".join("?" * len(from_states))
         cleared = "started=NULL, ended=NULL, pid=NULL, pid_created=NULL, boot_id=NULL"
-        fresh = f"state='queued', reason='', attempt=attempt+?, queued=COALESCE(?, queued), {cleared}"
+        fresh = f"state='queued', reason='', attempt=?, queued=COALESCE(?, queued), {cleared}"
         sql = f"UPDATE jobs SET {fresh} WHERE id=? AND state IN ({marks}) RETURNING *"  # noqa: S608 (only question marks)
-        return self._maybe(sql, (int(counted), None if keep_place else time.time(), job_id, *from_states)) is not None
+        return self._maybe(sql, (attempt, None if keep_place else time.time(), job_id, *from_states)) is not None
 
     def set_worker(self, job_id: int, pid: int, pid_created: float, boot_id: str) -> None:
         with self._connect() as db:
@@ -220,7 +221,8 @@ class Ledger:
             gone = db.execute("DELETE FROM jobs WHERE run=? AND state NOT IN ('starting', 'running', 'stopping') RETURNING id", (run,)).fetchall()
             if gone:
                 put_away()
-        self.unshare(run)
+        if gone:
+            self.unshare(run)
         return bool(gone)
 
     # Owners, and what they share

@@ -74,6 +74,8 @@ def signed(run: RunDir) -> Identity | None:
 
 def alive(run: RunDir) -> bool:
     """Whether a worker holds the run's lock. The kernel lets go of it at any death; a pid would still look alive until it is reaped."""
+    if not run.lock.exists():  # to look would make it, and the directory of a run that was just deleted with it
+        return False
     try:
         FileLock(run.lock, timeout=0).acquire().__exit__(None, None, None)
     except Timeout:

@@ -125,7 +125,7 @@ class Scheduler:
         run = self._home.run(job.run)
         if processes.alive(run):
             raise BusyError("This run is just ending. Try again in a few seconds.")
-        self._ledger.requeue(job.id, ("failed", "stopped", "interrupted"))
+        self._ledger.requeue(job.id, ("failed", "stopped", "interrupted"), attempt=1)
 
     def tick(self) -> None:
         """One look at everything."""
@@ -226,11 +226,11 @@ class Scheduler:
         elif asked == "interrupt":
             self._ledger.move(job.id, ACTIVE, "interrupted", INTERRUPTED)
         elif code == EXIT_MEMORY or (code is None and fitting.stepped_down_since(run, job.started or 0.0)):
-            self._ledger.requeue(job.id, ACTIVE, keep_place=True, counted=False)
+            self._ledger.requeue(job.id, ACTIVE, job.attempt, keep_place=True)
         elif of_memory and code in (EXIT_KILLED, None) and fitting.killed_for_memory(run, self._kills):
             self._make_smaller(job, run)
         elif (code is None or code < 0 or code == EXIT_INTERRUPTED) and job.attempt < AUTOMATIC_ATTEMPTS:
-            self._ledger.requeue(job.id, ACTIVE, keep_place=True)
+            self._ledger.requeue(job.id, ACTIVE, job.attempt + 1, keep_place=True)
         else:
             self._fail(job, run, _died(run))
 
@@ -243,7 +243,7 @@ class Scheduler:
     def _make_smaller(self, job: Job, run: RunDir) -> None:
         """For a worker that could not do so itself. Raises StorageError."""
         if fitting.step_down(run):
-            self._ledger.requeue(job.id, ACTIVE, keep_place=True, counted=False)
+            self._ledger.requeue(job.id, ACTIVE, job.attempt, keep_place=True)
             return
         result = fitting.nothing_left(run)
         write_json(run.result_json, result)
@@ -283,7 +283,7 @@ class Scheduler:
 
     def _go_on(self, job: Job) -> None:
         """Puts a run back in line that was interrupted because somebody asked for it."""
-        self._ledger.requeue(job.id, ("interrupted",), keep_place=True, counted=False)
+        self._ledger.requeue(job.id, ("interrupted",), job.attempt, keep_place=True)
 
 
 def _identity(job: Job) -> Identity | None:

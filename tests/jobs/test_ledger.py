@@ -65,11 +65,11 @@ def test_the_first_final_state_wins(ledger: Ledger) -> None:
     assert after.ended is not None
 
 
-def test_a_requeued_job_goes_to_the_end_as_the_next_attempt(ledger: Ledger) -> None:
+def test_a_requeued_job_goes_to_the_end(ledger: Ledger) -> None:
     first, second = ledger.add_job("train", "a", "me"), ledger.add_job("train", "b", "me")
     ledger.claim("train")
     ledger.move(first.id, ("starting",), "failed", "It died.")
-    assert ledger.requeue(first.id, FINAL)
+    assert ledger.requeue(first.id, FINAL, attempt=2)
     assert [job.id for job in ledger.waiting()] == [second.id, first.id]
     again = ledger.job_of_run("a", "me")
     assert (again.attempt, again.reason, again.started) == (2, "", None)

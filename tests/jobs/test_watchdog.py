@@ -127,6 +127,7 @@ def test_time_that_was_worked_is_counted_over_all_attempts() -> None:
     clock.seconds = 64.0
     assert deadline.over()
     assert not Deadline(None, events, clock).over()
+    assert deadline.ended_while_fetching()["reason"] == "Stopped at this demo's 3.3 minutes, while the base model was fetched."
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,10 @@ def test_going_on_is_not_offered_where_it_would_break_again() -> None:
     broken = replace(run("failed", BROKE, saved_step=50), result=KEPT)
     assert resume_label(broken) == ""
     assert remark(broken) == (BROKE, "qd-bad")
+
+
+def test_going_on_is_not_offered_where_the_time_is_over() -> None:
+    reason = "Stopped at this demo's 5 minutes. What it learned until step 80 is kept."
+    over = replace(run("stopped", reason, saved_step=80), result={"outcome": "stopped", "reason": reason, "artifact_bytes": 1, "time_is_up": True})
+    assert (resume_label(over), remark(over)) == ("", (reason, ""))
+    assert over.usable()
