@@ -25,12 +25,14 @@ from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.pipes import Child, ChildDied
 from qlora_demo.recipe import Recipe
 from qlora_demo.room import told_when_full
-from qlora_demo.run_dir import Home, new_id, read_json
+from qlora_demo.run_dir import Home, new_id, read_json, write_json
 from qlora_demo.settings import Settings
 from qlora_demo.source.fetch import Watch, unwatched
 from qlora_demo.source.hub_data import Split, fetch_split, parse_repo, splits
 from qlora_demo.storage import Storage, remove_dataset
 
+OWNER = "owner.json"
+"""In a data set's folder: whose it is, and the file that it was read from, as a command would name it."""
 PASTED_BYTES = 1_000_000
 KEPT_SECONDS = 60
 QUICKLY_COUNTED = 20_000
@@ -108,8 +110,13 @@ class DataSets:
         self._storage.check_data(owner, path.stat().st_size if path.is_file() else 0)
         dataset_id = new_id()
         read_in_child(path, display_name, choices, self.limits(), self._home.datasets / dataset_id)
-        self._ledger.add_dataset(dataset_id, owner, name)
+        self._own(owner, dataset_id, name)
         return dataset_id
+
+    def _own(self, owner: str, dataset_id: str, name: str) -> None:
+        """In its folder too, for a ledger that has to be made again."""
+        write_json(self._home.datasets / dataset_id / OWNER, {"owner": owner, "name": name, "created": time.time()})
+        self._ledger.add_dataset(dataset_id, owner, name)
 
     # Using
 
@@ -147,7 +154,7 @@ class DataSets:
             self._storage.check_data(owner, (self._home.datasets / dataset_id / SOURCE).stat().st_size)
             new, name = new_id(), self._ledger.dataset_name(dataset_id)
             read_again_in_child(self._home.datasets / dataset_id, name, choices, self.limits(), self._home.datasets / new)
-            self._ledger.add_dataset(new, owner, name)
+            self._own(owner, new, name)
             self._followers[dataset_id] = new
             self._sweep(KEPT_SECONDS)
             self._replaced.append((time.monotonic(), owner, dataset_id))

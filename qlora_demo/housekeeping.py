@@ -19,9 +19,9 @@ from pathlib import Path
 from qlora_demo.bucket import Bucket, bucket_of
 from qlora_demo.errors import StorageError
 from qlora_demo.jobs import processes
-from qlora_demo.jobs.ledger import EVERYONE, FINAL, Ledger
+from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, FINAL, Ledger
 from qlora_demo.room import keep_reserve
-from qlora_demo.run_dir import Home, remove
+from qlora_demo.run_dir import Home, clear_away, put_away
 from qlora_demo.settings import Settings
 from qlora_demo.storage import DAY, HOUR, Storage, make_way, remove_dataset
 
@@ -55,9 +55,9 @@ class Housekeeper:
         if brought:
             print(f"Models brought back from the bucket: {len(brought)}.", file=sys.stderr, flush=True)
 
-    def delete_run(self, run_id: str) -> None:
-        """For good, in the bucket too. Raises StorageError."""
-        delete_run(self._house, run_id)
+    def delete_run(self, run_id: str) -> bool:
+        """For good, in the bucket too. False of one that trains, or is gone already. Raises StorageError."""
+        return delete_run(self._house, run_id)
 
     def start(self) -> None:
         self._thread.start()
@@ -163,17 +163,20 @@ def sweep_old(house: House, now: float) -> None:
             remove_dataset(house.home, house.ledger, dataset_id)
 
 
-def delete_run(house: House, run_id: str) -> None:
+def delete_run(house: House, run_id: str) -> bool:
     """A run, its row and its copies. The copies first, or they would come back. Raises StorageError."""
     run = house.home.run(run_id)
+    if any(job.run == run_id for job in house.ledger.in_states(ACTIVE)):
+        return False
     if house.bucket is not None:
         house.bucket.forget(run_id)
     make_way(house.home, run.path, run.run_json.name)
-    house.ledger.remove_run(run_id)
-    with suppress(FileNotFoundError):  # another click was quicker
-        remove(run.path)
+    gone = house.ledger.remove_run(run_id, lambda: put_away(run.path))
+    if gone:
+        clear_away(run.path)
     if house.bucket is not None:
         house.bucket.forget(run_id)  # again: it may just have been copied
+    return gone
 
 
 def copy_to_bucket(house: House) -> None:

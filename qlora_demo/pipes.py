@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 Reply = dict[str, Any]
+SECRET_WORDS = ("TOKEN", "SECRET", "PASSW", "PASSPHRASE", "AUTH", "KEY", "CREDENTIAL", "COOKIE", "WORKSHOP", "AWS_")
+"""In names of variables; QLORA_DEMO_AUTH and OAUTH_CLIENT_ID are among them."""
 
 
 class ChildDied(Exception):
@@ -109,9 +111,14 @@ def own_output() -> TextIO:
     return pipe
 
 
+def is_secret(name: str) -> bool:
+    """Whether a variable of the environment is named like one that holds a secret."""
+    return any(word in name.upper() for word in SECRET_WORDS)
+
+
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """A child's environment: ours without secrets, and able to import this package from any folder."""
-    kept = {name: value for name, value in environ.items() if not any(word in name.upper() for word in ("TOKEN", "SECRET", "PASSWORD", "OAUTH"))}
+    kept = {name: value for name, value in environ.items() if not is_secret(name)}
     package_parent = str(Path(__file__).resolve().parent.parent)
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, [package_parent, environ.get("PYTHONPATH", "")]))
     quiet = {

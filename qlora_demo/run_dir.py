@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qlora_demo.errors import StorageError
-from qlora_demo.room import told_when_full
+from qlora_demo.room import FULL_BYTES, free_bytes, give_reserve, told_when_full
 from qlora_demo.systems import replace, sync_folder
 
 SCHEMA = 1
@@ -60,6 +60,8 @@ class Home:
         try:
             for folder in (self.runs, self.datasets, self.models):
                 folder.mkdir(parents=True, exist_ok=True)
+            if free_bytes(self.path) < FULL_BYTES:
+                give_reserve(self.path)  # a server that cannot even open its ledger cannot be asked to make room
         except OSError as error:
             sentence = f"The folder {self.path} cannot be used ({error.strerror}). Set QLORA_DEMO_HOME to one you can write."
             raise StorageError(sentence) from error
@@ -114,6 +116,11 @@ class RunDir:
     @property
     def lock(self) -> Path:
         return self.path / "lock"
+
+    @property
+    def worker_json(self) -> Path:
+        """Which process holds the lock."""
+        return self.path / "worker.json"
 
     @property
     def stop(self) -> Path:
@@ -217,6 +224,21 @@ def publish(temporary: Path, final: Path) -> None:
 
 def remove(folder: Path) -> None:
     """Deletes a folder so that a crash in between leaves nothing that looks whole: renamed first, then removed."""
-    doomed = folder.with_name(f".deleted-{folder.name}")
-    replace(folder, doomed)
-    shutil.rmtree(doomed)
+    put_away(folder)
+    clear_away(folder)
+
+
+def put_away(folder: Path) -> None:
+    """Gives a folder that is to be deleted a name under which nobody takes it for whole. One that is missing already stays so."""
+    if folder.exists():
+        replace(folder, _doomed(folder))
+
+
+def clear_away(folder: Path) -> None:
+    """Deletes what was put away."""
+    if _doomed(folder).exists():
+        shutil.rmtree(_doomed(folder))
+
+
+def _doomed(folder: Path) -> Path:
+    return folder.with_name(f".deleted-{folder.name}")

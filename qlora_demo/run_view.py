@@ -58,6 +58,10 @@ class RunView:
         """Has weights to chat with: a run that was stopped while its base model was fetched has none."""
         return self.result is not None and bool(self.result.get("artifact_bytes") or self.kept_step())
 
+    def time_is_up(self) -> bool:
+        """Ended by the limit of this demo: going on would end at once."""
+        return self.result is not None and bool(self.result.get("time_is_up"))
+
     def kept_step(self) -> int | None:
         """Of a run that failed: the saved point whose weights are kept, None where there is none."""
         return self.result.get("kept_step") if self.result else None

@@ -29,12 +29,14 @@ from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
 from qlora_demo.hosting import Hosting
 from qlora_demo.housekeeping import Housekeeper
-from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
+from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.offers import ModelChoice, Offers
 from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
+from qlora_demo.recovery import complete, open_ledger
+from qlora_demo.redact import redact
 from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
@@ -62,7 +64,7 @@ class Studio:
         training = {**training_environ(os.environ, self.machine.cores), **home}
         environ = {**child_environ(os.environ), **home, "OMP_NUM_THREADS": str(max(1, self.machine.cores - spare_cores))}
         self._environ = training
-        self.ledger = Ledger(self.home.ledger)
+        self.ledger = open_ledger(self.home)
         self.owners = Owners(settings, self.ledger)
         self.sharing = Sharing(self.ledger)
         self._submitting = threading.Lock()
@@ -79,6 +81,7 @@ class Studio:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
         everyone's example."""
         self.housekeeper.bring_back()
+        complete(self.home, self.ledger)
         self.scheduler.start(warm)
         self.housekeeper.start()
         if self.settings.space and not self.ledger.jobs():
@@ -299,14 +302,16 @@ class Studio:
         return dataset_id
 
     def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:
-        """The end of what the worker wrote."""
+        """The end of what the worker wrote, in whole lines, without secrets and places."""
         self.ledger.job_of_run(run_id, owner)
         path = self.home.run(run_id).log
         if not path.exists():
             return ""
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - last_bytes))
-            return file.read().decode("utf-8", errors="replace")
+            skipped = max(0, path.stat().st_size - last_bytes)
+            file.seek(skipped)
+            text = file.read().decode("utf-8", errors="replace")
+        return redact(text[text.find("\n") + 1 :] if skipped else text, os.environ, self.home.path)
 
     def stop(self, owner: str, run_id: str) -> None:
         self.scheduler.stop(self._changeable(owner, run_id))
@@ -316,15 +321,17 @@ class Studio:
         job = self._changeable(owner, run_id)
         if job.state not in ("failed", "stopped", "interrupted"):
             raise BusyError("This run is not stopped, so there is nothing to continue.")
+        if self.run(owner, run_id).time_is_up():
+            raise BusyError("This run has used all its time here. Train again with fewer steps.")
         self.scheduler.resume(job)
         self.scheduler.wake()
 
     def delete(self, owner: str, run_id: str) -> None:
         """Model, data and report go for good, from the bucket too. Raises BusyError while it trains, StorageError."""
-        job = self._changeable(owner, run_id)
-        if job.state in ACTIVE:
+        self._changeable(owner, run_id)
+        if not self.housekeeper.delete_run(run_id):
+            self.ledger.job_of_run(run_id, owner)  # raises where another click was quicker
             raise BusyError("This model is still training. Stop it first, then delete it.")
-        self.housekeeper.delete_run(run_id)
 
     def hand_over(self, owner: str, to: str) -> None:
         """All models and data of one owner to another: somebody signed in."""

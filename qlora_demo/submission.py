@@ -38,6 +38,8 @@ class Submission:
     file: str
     forecast_seconds: float
     predicted_memory_bytes: int
+    max_seconds: float | None = None
+    """What it may take, over all its attempts."""
 
 
 def build(home: Home, submission: Submission) -> str:
@@ -71,6 +73,7 @@ def _about(run_id: str, submission: Submission) -> dict[str, object]:
         "held_out": len(submission.held_out),
         "forecast_seconds": submission.forecast_seconds,
         "predicted_memory_bytes": submission.predicted_memory_bytes,
+        "max_seconds": submission.max_seconds,
         "versions": {library: version(library) for library in LIBRARIES},
         "command": command(submission.file, submission.dataset, submission.recipe, submission.name),
     }
@@ -102,4 +105,3 @@ def renamed(about: Mapping[str, Any], name: str) -> dict[str, Any]:
         raise RecipeError("A name needs at least one letter.")
     kept = {key: value for key, value in about.items() if key != "schema"}
     return {**kept, "name": title, "command": shlex.join([*shlex.split(about["command"])[:-1], title])}
-

@@ -60,7 +60,8 @@ def start_detached(
 def kill_tree(pid: int) -> None:
     """Ends a process that `start_detached` started, and its children, at once."""
     if sys.platform != "win32":
-        os.killpg(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may end by itself just now
+            os.killpg(pid, signal.SIGKILL)
         return
     parent = psutil.Process(pid)
     for process in [*parent.children(recursive=True), parent]:

@@ -288,3 +288,14 @@ def test_the_memory_of_a_worker_that_waits_is_free_for_its_run(studio: Studio, c
     assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_600
     studio.machine = replace(studio.machine, device="cuda", memory_bytes=10_000)  # there it holds none of the card's
     assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_000
+
+
+def test_a_log_is_shown_in_whole_lines_without_secrets_and_places(studio: Studio, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_API_KEY", "0a1b2c3d4e")
+    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
+    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
+    assert studio.log(LOCAL, run) == ""
+    lines = [f"a line with hf_{'x' * 30}", f"{studio.home.run(run).path}/worker.log", "0a1b2c3d4e", "step 1"]
+    studio.home.run(run).log.write_text("\n".join(lines))
+    assert studio.log(LOCAL, run) == f"a line with <secret>\n<home>/runs/{run}/worker.log\n<secret>\nstep 1"
+    assert studio.log(LOCAL, run, last_bytes=len("\n".join(lines)) - 30) == f"<home>/runs/{run}/worker.log\n<secret>\nstep 1"

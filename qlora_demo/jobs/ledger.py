@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from qlora_demo.errors import DiskFullError, NotFoundError, StorageError
+from qlora_demo.jobs.processes import Identity
 from qlora_demo.room import DISK_FULL, is_full
 
 VERSION = 1
@@ -57,8 +58,27 @@ class Job:
     boot_id: str | None
 
 
+@dataclass(frozen=True)
+class Found:
+    """A run that the ledger did not know, by its directory alone; `worker` is who worked on it last."""
+
+    run: str
+    owner: str
+    state: str
+    reason: str
+    created: float
+    started: float | None
+    ended: float | None
+    worker: Identity | None
+
+
+class DamagedLedger(StorageError):
+    """The file is no database, or not a whole one."""
+
+
 class Ledger:
-    """A short connection a call: any thread and any process may call. Raises DiskFullError where the disk has no room for a change.
+    """A short connection a call: any thread and any process may call. Raises DamagedLedger, StorageError where the file
+    cannot be used, and DiskFullError where the disk has no room for a change.
 
     One more connection stays open: the last to close takes the shared files beside the ledger away, and on a full disk nobody could make them again,
     not even to read.
@@ -75,10 +95,13 @@ class Ledger:
                     raise StorageError(f"{path.name} was written by another release (schema {found}; this one reads {VERSION}). Use that release.")
                 db.executescript(SCHEMA)
                 db.execute(f"PRAGMA user_version={VERSION}")
+                problems = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+                if problems != "ok":
+                    raise sqlite3.DatabaseError(problems)
         except (sqlite3.OperationalError, OSError) as error:
             raise StorageError(f"{path} cannot be used ({error}). Check that its disk has room and that you may write there.") from error
         except sqlite3.DatabaseError as error:
-            raise StorageError(f"{path} is damaged and cannot be read ({error}). Move it away; models in the runs folder stay whole.") from error
+            raise DamagedLedger(f"{path} is damaged and cannot be read ({error}).") from error
         self._open = sqlite3.connect(path, check_same_thread=False)
         self._open.execute("SELECT count(*) FROM jobs").fetchone()
 
@@ -98,9 +121,23 @@ class Ledger:
         return True
 
     def add_job(self, kind: str, run: str, owner: str) -> Job:
+        """Into the line. A run that is there already stays as it is: another process may have found its directory first."""
         now = time.time()
-        sql = "INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?) RETURNING *"
+        sql = """
+            INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?)
+            ON CONFLICT(kind, run) DO UPDATE SET owner=excluded.owner RETURNING *"""
         return self._one(sql, (kind, run, owner, now, now))
+
+    def restore_job(self, found: Found) -> None:
+        """As `add_job`, with all that is known of it."""
+        who = found.worker
+        process = (who.pid, who.created, who.boot_id) if who else (None, None, None)
+        sql = """
+            INSERT OR IGNORE INTO jobs(kind, run, owner, state, reason, created, queued, started, ended, pid, pid_created, boot_id)
+            VALUES('train', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+        times = (found.created, found.created, found.started, found.ended)
+        with self._connect() as db:
+            db.execute(sql, (found.run, found.owner, found.state, found.reason, *times, *process))
 
     def claim(self, kind: str) -> Job | None:
         """Takes the first in line, unless one of its kind is active: at most one trains. One statement, so two claimers cannot both win."""
@@ -135,6 +172,10 @@ class Ledger:
             return self._all("SELECT * FROM jobs ORDER BY id", ())
         return self._all("SELECT * FROM jobs WHERE owner=? ORDER BY id", (owner,))
 
+    def job(self, job_id: int) -> Job | None:
+        """As it is now; None where it was deleted."""
+        return self._maybe("SELECT * FROM jobs WHERE id=?", (job_id,))
+
     def in_states(self, states: Sequence[str]) -> list[Job]:
         return [job for job in self.jobs() if job.state in states]
 
@@ -161,10 +202,16 @@ class Ledger:
     def active(self) -> Job | None:
         return next(iter(self.in_states(ACTIVE)), None)
 
-    def remove_run(self, run: str) -> None:
+    def remove_run(self, run: str, put_away: Callable[[], object]) -> bool:
+        """Unless it is active or gone already. `put_away` takes its directory out of the way before the row is gone for good: a crash in between
+        leaves a row without a directory, which the next start drops, and never a directory that would come back as a run."""
         with self._connect() as db:
-            db.execute("DELETE FROM jobs WHERE run=?", (run,))
-        self.unshare(run)
+            gone = db.execute("DELETE FROM jobs WHERE run=? AND state NOT IN ('starting', 'running', 'stopping') RETURNING id", (run,)).fetchall()
+            if gone:
+                put_away()
+        if gone:
+            self.unshare(run)
+        return bool(gone)
 
     # Owners, and what they share
 
@@ -211,8 +258,12 @@ class Ledger:
         return self._all(sql, (owner, owner))
 
     def add_dataset(self, dataset_id: str, owner: str, name: str) -> None:
+        self.restore_dataset(dataset_id, owner, name, time.time())
+
+    def restore_dataset(self, dataset_id: str, owner: str, name: str, created: float) -> None:
+        """One that is there already stays as it is."""
         with self._connect() as db:
-            db.execute("INSERT INTO datasets(id, owner, name, created) VALUES(?, ?, ?, ?)", (dataset_id, owner, name, time.time()))
+            db.execute("INSERT OR IGNORE INTO datasets(id, owner, name, created) VALUES(?, ?, ?, ?)", (dataset_id, owner, name, created))
 
     def dataset_name(self, dataset_id: str) -> str:
         """The file that it was read from, as a command would name it."""

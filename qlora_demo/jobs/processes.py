@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from typing import IO
 import psutil
 from filelock import FileLock, Timeout
 
-from qlora_demo.run_dir import RunDir, write_text
+from qlora_demo.errors import StorageError
+from qlora_demo.run_dir import RunDir, read_json, write_json, write_text
 from qlora_demo.systems import boot_id, kill_tree, start_detached
 
 EXIT_TAKEN, EXIT_DISK, EXIT_INTERRUPTED, EXIT_MEMORY = 3, 74, 75, 76
@@ -53,6 +55,21 @@ def same_process(who: Identity) -> bool:
         return who.boot_id == boot_id() and abs(process.create_time() - who.created) < 1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def sign(run: RunDir) -> None:
+    """Says in the run's directory which process works on it: for a server that did not start it, or whose ledger was lost."""
+    me = identity(os.getpid())
+    write_json(run.worker_json, {"pid": me.pid, "created": me.created, "boot_id": me.boot_id})
+
+
+def signed(run: RunDir) -> Identity | None:
+    """The last process that worked on it and did not end by itself; None where there is none."""
+    try:
+        about = read_json(run.worker_json)
+    except StorageError:
+        return None
+    return Identity(about["pid"], about["created"], about["boot_id"])
 
 
 def alive(run: RunDir) -> bool:

@@ -1,8 +1,8 @@
 """The one scheduler of a home: takes the next run in line, starts its worker, and writes down how each ends.
 
 A worker lives on when the server dies, and is adopted by the next: the run's lock says that it is alive, result.json how it ended. One without
-either has died; only then does the scheduler speak for it, in the ledger and never in the run's events. Where it died of too little memory, a
-fresh process goes on with less of it, at once and in its place; that is no attempt which counts.
+either has died; only then does the scheduler speak for it, never in the run's events. A fresh process goes on from the last saved point, at once
+and in its place: after too little memory with less of it, after an end that was asked for as often as needed, after any other sudden end twice.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ import psutil
 from filelock import FileLock, Timeout
 
 from qlora_demo.errors import BusyError, DiskFullError, StorageError, UserError
+from qlora_demo.events import read_events
 from qlora_demo.jobs import fitting, processes
 from qlora_demo.jobs.ledger import ACTIVE, Job, Ledger
-from qlora_demo.jobs.processes import EXIT_DISK, EXIT_INTERRUPTED, EXIT_KILLED, EXIT_MEMORY, Identity
+from qlora_demo.jobs.processes import EXIT_DISK, EXIT_INTERRUPTED, EXIT_KILLED, EXIT_MEMORY, EXIT_TAKEN, Identity
 from qlora_demo.jobs.warm import Warm
+from qlora_demo.jobs.watchdog import Watchdog
+from qlora_demo.progress import progress_of
 from qlora_demo.room import DISK_FULL, MAKE_ROOM, give_reserve, is_full
 from qlora_demo.run_dir import Home, RunDir, write_json
 from qlora_demo.systems import memory_kills
 
 WORKER = "qlora_demo.jobs.worker"
 TICK_SECONDS = 0.3
-START_SECONDS = 30  # a claimed run without a worker's identity: its server died while starting it
-AUTOMATIC_ATTEMPTS = 3  # the first and two more after interruptions
+AUTOMATIC_ATTEMPTS = 3  # the first and two more after sudden ends
 INTERRUPTED = "Training was interrupted. It can go on from its last saved point."
-RESTARTED = "The server restarted."
-DIED = "Training ended unexpectedly."
 NO_ROOM = f"The disk is full. What was saved is kept. {MAKE_ROOM}, then continue."
-KILLED = "Training ended unexpectedly: the system ended it, often because the memory ran out."
+DIED_EARLY = "Training ended unexpectedly before its first step."
 STOPPED_UNSAVED = "You stopped it, but it ended before it could save its latest steps."
 LEFT_THE_LINE = "You took it out of the line before it started."
 
@@ -61,6 +61,8 @@ class Scheduler:
         self._lock = FileLock(home.scheduler_lock, timeout=0, thread_local=False)
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._warm: Warm | None = None
+        self._watchdog = Watchdog()
+        self._ended_by_us: set[int] = set()
         self._kills = memory_kills()
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -97,8 +99,7 @@ class Scheduler:
             self._warm.close()
         for job in self._ledger.in_states(ACTIVE):
             run = self._home.run(job.run)
-            if processes.stop_request(run) != "stop":
-                processes.request_stop(run, "interrupt")
+            processes.request_stop(run, "stop" if job.state == "stopping" else "interrupt")
             deadline = time.monotonic() + seconds
             while self._living(job, run) and time.monotonic() < deadline:
                 time.sleep(0.1)
@@ -108,11 +109,12 @@ class Scheduler:
         self._thread = None
 
     def stop(self, job: Job) -> None:
-        """Out of the line, or: save what it learned and finish. Harmless when asked twice or too late."""
-        if self._ledger.move(job.id, ("queued",), "stopped", LEFT_THE_LINE):
-            return
-        if self._ledger.move(job.id, ("starting", "running"), "stopping"):
-            processes.request_stop(self._home.run(job.run), "stop")
+        """Out of the line, or: save what it learned and finish. Harmless when asked twice or too late. Should this process die before the worker is
+        told, the state tells the next tick or server to do so."""
+        left = self._ledger.move(job.id, ("queued",), "stopped", LEFT_THE_LINE)
+        if left or self._ledger.move(job.id, ("starting", "running"), "stopping"):
+            with suppress(FileNotFoundError):  # deleted by another click
+                processes.request_stop(self._home.run(job.run), "stop")
 
     def give_way(self, job: Job) -> None:
         """Saves a point, and goes on behind all others in line."""
@@ -123,7 +125,6 @@ class Scheduler:
         run = self._home.run(job.run)
         if processes.alive(run):
             raise BusyError("This run is just ending. Try again in a few seconds.")
-        processes.clear_stop(run)
         self._ledger.requeue(job.id, ("failed", "stopped", "interrupted"))
 
     def tick(self) -> None:
@@ -167,10 +168,25 @@ class Scheduler:
         run = self._home.run(job.run)
         if not self._living(job, run):
             self._settle(job, run)
-            if processes.stop_request(run) == "interrupt":  # asked by the server before this one
-                self._go_on(job)
-        elif job.state == "starting" and processes.alive(run):
+            self._go_on(job)
+            return
+        if job.state == "starting" and processes.alive(run):
             self._ledger.move(job.id, ("starting",), "running")
+        if job.state == "stopping" and processes.stop_request(run) != "stop":
+            processes.request_stop(run, "stop")
+        why = self._watchdog.look(run)
+        if why:
+            self._end(job, run, why)
+
+    def _end(self, job: Job, run: RunDir, why: str) -> None:
+        """Kills a worker that gets nowhere. The next tick takes it for one that died."""
+        with run.log.open("ab") as log:
+            log.write(f"{why}\n".encode())
+        self._watchdog.forget(run)
+        self._ended_by_us.add(job.id)
+        for who in (processes.signed(run), _identity(job)):
+            if who is not None:
+                processes.kill(who)
 
     def _living(self, job: Job, run: RunDir) -> bool:
         """The lock first: a worker writes its result before it lets go, so whoever sees the lock free sees the result too."""
@@ -178,39 +194,51 @@ class Scheduler:
             return True
         if job.id in self._children:
             return self._children[job.id].poll() is None
-        if job.pid is not None:
-            return processes.same_process(Identity(job.pid, job.pid_created or 0.0, job.boot_id or ""))
-        return job.state == "starting" and time.time() - (job.started or 0.0) < START_SECONDS
+        who = _identity(job)
+        return who is not None and processes.same_process(who)
 
-    def _settle(self, job: Job, run: RunDir) -> None:
-        """Writes down how a dead worker's run ended."""
+    def _settle(self, job: Job, run: RunDir, restarted: bool = False) -> None:
+        """Writes down how a dead worker's run ended. `restarted`: this server was not there when that happened."""
         child = self._children.get(job.id)
         code = child.wait() if child is not None and child.poll() is not None else None
+        of_memory = not restarted and job.id not in self._ended_by_us
         try:
-            self._write_end(job, run, code)
+            self._write_end(job, run, None if code == EXIT_TAKEN else code, of_memory)
         except DiskFullError:
             raise  # it is written down once there is room
         except StorageError as error:
             self._ledger.move(job.id, ACTIVE, "failed", str(error))
         self._children.pop(job.id, None)
+        self._watchdog.forget(run)
+        self._ended_by_us.discard(job.id)
 
-    def _write_end(self, job: Job, run: RunDir, code: int | None) -> None:
-        """`code` is its exit code, None of a worker that was adopted. Raises StorageError."""
+    def _write_end(self, job: Job, run: RunDir, code: int | None, of_memory: bool) -> None:
+        """`code` is its exit code, None of a worker that was adopted; `of_memory` says whether it may have been ended for want of memory. Raises
+        StorageError."""
         result, asked = run.result(), processes.stop_request(run)
+        now = self._ledger.job(job.id)
         if result is not None:
             self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
         elif code == EXIT_DISK:
-            self._ledger.move(job.id, ACTIVE, "failed", NO_ROOM)
-        elif asked == "stop" and code in (EXIT_INTERRUPTED, EXIT_MEMORY):
+            self._fail(job, run, NO_ROOM)
+        elif asked == "stop" or (now is not None and now.state == "stopping"):
             self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
-        elif asked == "interrupt" or code == EXIT_INTERRUPTED:
+        elif asked == "interrupt":
             self._ledger.move(job.id, ACTIVE, "interrupted", INTERRUPTED)
         elif code == EXIT_MEMORY or (code is None and fitting.stepped_down_since(run, job.started or 0.0)):
             self._ledger.requeue(job.id, ACTIVE, keep_place=True, counted=False)
-        elif code in (EXIT_KILLED, None) and fitting.killed_for_memory(run, self._kills):
+        elif of_memory and code in (EXIT_KILLED, None) and fitting.killed_for_memory(run, self._kills):
             self._make_smaller(job, run)
+        elif (code is None or code < 0 or code == EXIT_INTERRUPTED) and job.attempt < AUTOMATIC_ATTEMPTS:
+            self._ledger.requeue(job.id, ACTIVE, keep_place=True)
         else:
-            self._ledger.move(job.id, ACTIVE, "failed", KILLED if code == EXIT_KILLED else DIED)
+            self._fail(job, run, _died(run))
+
+    def _fail(self, job: Job, run: RunDir, reason: str) -> None:
+        """In the run's directory too, so that a ledger that is rebuilt says the same."""
+        with suppress(OSError, DiskFullError):  # which must not keep the line from going on
+            write_json(run.result_json, {"outcome": "failed", "reason": reason})
+        self._ledger.move(job.id, ACTIVE, "failed", reason)
 
     def _make_smaller(self, job: Job, run: RunDir) -> None:
         """For a worker that could not do so itself. Raises StorageError."""
@@ -227,6 +255,7 @@ class Scheduler:
             self._tenants.make_room(job)
             # Kept until now: a stopped model can be chatted with while it waits to go on.
             run.result_json.unlink(missing_ok=True)
+            processes.clear_stop(run)  # of an earlier attempt; one for this attempt shows in the state, and is written again
             self._kills = memory_kills()
             warm = self._warm.take(run) if self._warm is not None else None
             child = warm or processes.start(run, self._environ, self._module)
@@ -238,29 +267,35 @@ class Scheduler:
         except DiskFullError:
             raise  # the worker runs; only who it is could not be written down
         except UserError as error:
-            self._ledger.move(job.id, ACTIVE, "failed", str(error))
+            self._fail(job, run, str(error))
         except OSError as error:
             reason = DISK_FULL if is_full(error) else f"Training could not be started ({error.strerror}). Try again."
-            self._ledger.move(job.id, ACTIVE, "failed", reason)
+            self._fail(job, run, reason)
 
     def _reconcile(self) -> None:
-        """After a start: living workers are adopted by doing nothing, finished ones written down, interrupted ones put back in line."""
+        """After a start: living workers are adopted by doing nothing, ended ones written down, interrupted ones put back in line."""
         for job in self._ledger.in_states(ACTIVE):
             run = self._home.run(job.run)
-            started = job.pid is not None or processes.alive(run)
-            if started and self._living(job, run):
-                continue
-            if run.result_json.exists():
-                self._settle(job, run)
-            elif processes.stop_request(run) == "stop":
-                self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
-            else:
-                self._ledger.move(job.id, ACTIVE, "interrupted", RESTARTED)
+            if not self._living(job, run):
+                with suppress(DiskFullError):  # it is looked at again with every tick
+                    self._settle(job, run, restarted=True)
         for job in self._ledger.in_states(("interrupted",)):
             self._go_on(job)
 
     def _go_on(self, job: Job) -> None:
-        """Puts an interrupted run back in line, unless that has happened twice."""
-        if job.attempt < AUTOMATIC_ATTEMPTS:
-            processes.clear_stop(self._home.run(job.run))
-            self._ledger.requeue(job.id, ("interrupted",), keep_place=True)
+        """Puts a run back in line that was interrupted because somebody asked for it."""
+        self._ledger.requeue(job.id, ("interrupted",), keep_place=True, counted=False)
+
+
+def _identity(job: Job) -> Identity | None:
+    """Of the process that was started for it; None where its server died before writing that down."""
+    return Identity(job.pid, job.pid_created or 0.0, job.boot_id or "") if job.pid is not None else None
+
+
+def _died(run: RunDir) -> str:
+    """What people read of a run whose worker ended without a word."""
+    progress = progress_of(read_events(run.events)[0])
+    if not progress.step:
+        return DIED_EARLY
+    saved = f"Saved up to step {progress.saved_step}." if progress.saved_step else "Nothing was saved yet."
+    return f"Training ended unexpectedly at step {progress.step}. {saved}"

@@ -28,6 +28,7 @@ from qlora_demo.evaluation.report import Trial, score
 from qlora_demo.evaluation.verdict import SET_ASIDE
 from qlora_demo.evaluation.watching import Question, Watching, choose
 from qlora_demo.events import EventWriter, read_events
+from qlora_demo.jobs.deadline import TIME_IS_UP, Deadline, max_seconds
 from qlora_demo.jobs.download import DownloadEvents
 from qlora_demo.jobs.fitting import Fit, out_of_memory, read_fit, write_fit
 from qlora_demo.models.loading import Precision, causal_model, keep_packing_layout, load_base, training_precision
@@ -84,13 +85,18 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
     """Returns True once result.json is written, False where the run was interrupted and can go on. Raises UserError."""
     earlier = read_events(run.events)[0]
     events = EventWriter(run.events, attempt=earlier[-1]["attempt"] + 1 if earlier else 1)
+    deadline = Deadline(max_seconds(run), earlier)
+
+    def end_asked() -> str:
+        return stop_asked() or (TIME_IS_UP if deadline.over() else "")
+
     try:
-        prepared = _prepare(run, events, stop_asked)
+        prepared = _prepare(run, events, end_asked)
     except Cancelled:
-        return _ended_while_fetching(run, events, stop_asked())
+        return _ended_while_fetching(run, events, end_asked(), deadline)
     except NothingToLearn as error:
         return _ended(run, events, {"outcome": "failed", "reason": str(error), "advice": asdict(longer_rows(error.longest))})
-    watch = _watch(run, prepared, events, stop_asked)
+    watch = _watch(run, prepared, events, end_asked)
     events.write("phase", phase="fitting")
     trainer = _trainer(run, prepared, watch)
     watch.held_out_loss = _held_out_loss(prepared, trainer)
@@ -114,6 +120,8 @@ def train(run: RunDir, stop_asked: Callable[[], str]) -> bool:
     events.write("phase", phase="saving")
     _save(run, prepared, report)
     result = _result(run, prepared, watch, step)
+    if watch.ended_by == TIME_IS_UP:
+        result |= deadline.ended_at(step)
     _ended(run, events, result)
     if result["outcome"] == "finished":  # after the result: where the disk has no room for it, the run can go on from its last saved point
         shutil.rmtree(run.checkpoints, ignore_errors=True)
@@ -126,7 +134,9 @@ def _ended(run: RunDir, events: EventWriter, result: dict[str, Any]) -> bool:
     return True
 
 
-def _ended_while_fetching(run: RunDir, events: EventWriter, asked: str) -> bool:
+def _ended_while_fetching(run: RunDir, events: EventWriter, asked: str, deadline: Deadline) -> bool:
+    if asked == TIME_IS_UP:
+        return _ended(run, events, deadline.ended_while_fetching())
     if asked != "stop":
         print("Interrupted while the base model was fetched; the next start goes on there.", flush=True)
         return False
@@ -319,7 +329,7 @@ def _save(run: RunDir, prepared: Prepared, report: dict[str, Any] | None) -> Non
 
 
 def _result(run: RunDir, prepared: Prepared, watch: Watch, step: int) -> dict[str, Any]:
-    stopped = watch.ended_by == "stop"
+    stopped = watch.ended_by in ("stop", TIME_IS_UP)
     parameters = list(prepared.model.named_parameters())
     dimensions = find_model(prepared.recipe.model).dimensions
     return {

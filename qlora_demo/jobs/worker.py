@@ -24,7 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from qlora_demo.errors import DiskFullError, UserError
-from qlora_demo.jobs import fitting
+from qlora_demo.jobs import fitting, processes
 from qlora_demo.jobs.processes import EXIT_DISK, EXIT_INTERRUPTED, EXIT_MEMORY, EXIT_TAKEN
 from qlora_demo.room import MAKE_ROOM, is_full
 from qlora_demo.run_dir import Home, RunDir, write_json
@@ -68,6 +68,7 @@ def _work(run: RunDir) -> int:
 
     reason, out_of_memory, disk_full = FAULT, False, False
     try:
+        processes.sign(run)
         return _train(run, stop_asked)
     except UserError as error:
         with suppress(OSError):  # the log may have no room
@@ -77,6 +78,8 @@ def _work(run: RunDir) -> int:
         with suppress(OSError):
             traceback.print_exc()
         out_of_memory, disk_full = fitting.out_of_memory(error), is_full(error)
+    finally:
+        run.worker_json.unlink(missing_ok=True)
     if disk_full:
         return _end_on_full_disk(run)
     if not out_of_memory:

@@ -29,7 +29,7 @@ class Watch:
     events: EventWriter
     step_tokens: Sequence[int]  # tokens of each step's rows, no padding counted
     checkpoints: Path
-    stop_asked: Callable[[], str]  # "", "stop" or "interrupt"
+    stop_asked: Callable[[], str]  # "", "stop", "interrupt" or "deadline"
     evaluate_at: frozenset[int]
     memory: Callable[[], int]
     first_step_done: Callable[[], None]
@@ -39,7 +39,7 @@ class Watch:
     held_out: list[float] = field(default_factory=list)
     learning_seconds: float = 0.0
     tokens: int = 0
-    ended_by: str = ""  # "", "stop", "interrupt" or "nan"
+    ended_by: str = ""  # "", what stop_asked said, or "nan"
 
 
 class StepCallback(TrainerCallback):

@@ -106,7 +106,7 @@ def _ending(view: RunView) -> tuple[str, str]:
 
 def resume_label(view: RunView) -> str:
     """The words of the button that goes on; "" where there is nothing to go on with, or where going on would end in the same way."""
-    if view.job.state not in ("failed", "stopped", "interrupted") or (view.job.state == "failed" and view.advice()):
+    if view.job.state not in ("failed", "stopped", "interrupted") or (view.job.state == "failed" and view.advice()) or view.time_is_up():
         return ""
     if view.progress.saved_step:
         return f"Continue from step {view.progress.saved_step}"

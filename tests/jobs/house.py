@@ -26,11 +26,14 @@ class House:
         self.ledger = Ledger(self.home.ledger)
         self.room_made: list[str] = []
 
-    def scheduler(self) -> Scheduler:
+    def environ(self) -> dict[str, str]:
         environ = child_environ(os.environ)
         environ["PYTHONPATH"] += os.pathsep + str(TESTS)
+        return environ
+
+    def scheduler(self) -> Scheduler:
         tenants = Tenants(lambda job: self.room_made.append(job.run), lambda: self.room_made.append("room again"))
-        return Scheduler(self.home, self.ledger, tenants, environ, module="stand_in_worker")
+        return Scheduler(self.home, self.ledger, tenants, self.environ(), module="stand_in_worker")
 
     def submit(self, name: str, owner: str = "me", **plan: object) -> RunDir:
         run = self.home.run(name)
@@ -42,6 +45,11 @@ class House:
 
     def job(self, name: str) -> Job:
         return self.ledger.job_of_run(name, "me")
+
+    def starts(self, run: RunDir) -> list[str]:
+        """The pids of the workers that had it, in their order."""
+        place = run.path / "starts"
+        return place.read_text().split() if place.exists() else []
 
     def until(self, true: Callable[[], bool], seconds: float = 20) -> None:
         deadline = time.monotonic() + seconds

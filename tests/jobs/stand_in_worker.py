@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from qlora_demo.jobs import fitting
+from qlora_demo.jobs import fitting, processes
 from qlora_demo.recipe import from_json
 from qlora_demo.run_dir import RunDir, read_json, write_json
 
@@ -25,6 +25,7 @@ def main() -> int:
 def work(run: RunDir) -> int:
     plan = json.loads((run.path / "plan.json").read_text())
     with FileLock(run.lock, timeout=2):
+        processes.sign(run)
         with (run.path / "starts").open("a") as file:
             file.write(f"{os.getpid()}\n")
         if plan.get("die"):

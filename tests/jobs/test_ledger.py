@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qlora_demo.errors import NotFoundError, StorageError
-from qlora_demo.jobs.ledger import FINAL, Ledger
+from qlora_demo.jobs.ledger import FINAL, DamagedLedger, Ledger
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_acknowledged_rows_survive_a_killed_writer(tmp_path: Path) -> None:
 def test_a_broken_file_and_a_newer_schema_are_sentences(tmp_path: Path) -> None:
     broken = tmp_path / "broken.sqlite"
     broken.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StorageError, match="is damaged and cannot be read"):
+    with pytest.raises(DamagedLedger, match="is damaged and cannot be read"):
         Ledger(broken)
     newer = tmp_path / "newer.sqlite"
     with sqlite3.connect(newer) as db:

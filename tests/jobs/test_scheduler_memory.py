@@ -10,7 +10,7 @@ from house import House, crash
 
 from qlora_demo import systems
 from qlora_demo.jobs.fitting import HALVED
-from qlora_demo.jobs.scheduler import DIED, KILLED, Scheduler
+from qlora_demo.jobs.scheduler import DIED_EARLY, Scheduler
 from qlora_demo.run_dir import RunDir, read_json
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux counts the processes it kills")
@@ -51,7 +51,8 @@ def test_where_nothing_is_left_to_change_the_run_fails_with_advice(house: House,
 
 def test_a_kill_that_was_not_for_memory_stays_an_unexpected_end(house: House, scheduler: Scheduler) -> None:
     run = house.submit("a", die=True)
-    assert house.until_state("a", "failed").reason == KILLED
+    assert house.until_state("a", "failed").reason == DIED_EARLY
+    assert starts(run) == 3
     assert not run.fit_json.exists()
 
 
@@ -71,12 +72,12 @@ def test_an_adopted_worker_whose_memory_runs_out_goes_on_too(house: House, count
     assert house.job("a").attempt == 1
 
 
-def test_an_adopted_worker_that_vanishes_otherwise_has_died(house: House, counter: Path) -> None:
-    house.submit("a", exit=1)
+def test_an_adopted_worker_that_vanishes_otherwise_is_tried_again_as_it_was(house: House, counter: Path) -> None:
+    run = house.submit("a", exit=1)
     job = house.ledger.claim("train")
     scheduler = house.scheduler()
-    scheduler._settle(job, house.home.run("a"))
-    assert (house.job("a").state, house.job("a").reason) == ("failed", DIED)
+    scheduler._settle(job, run)
+    assert (house.job("a").state, house.job("a").attempt, run.fit_json.exists()) == ("queued", 2, False)
 
 
 def test_asked_to_stop_while_memory_runs_out_it_stops(house: House, scheduler: Scheduler) -> None:
