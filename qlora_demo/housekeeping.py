@@ -56,7 +56,7 @@ class Housekeeper:
             print(f"Models brought back from the bucket: {len(brought)}.", file=sys.stderr, flush=True)
 
     def delete_run(self, run_id: str) -> bool:
-        """For good, in the bucket too. False of one that trains, or is gone already. Raises StorageError."""
+        """For good, in the bucket too. False where it is active or gone already. Raises StorageError."""
         return delete_run(self._house, run_id)
 
     def start(self) -> None:
@@ -164,7 +164,7 @@ def sweep_old(house: House, now: float) -> None:
 
 
 def delete_run(house: House, run_id: str) -> bool:
-    """A run, its row and its copies. The copies first, or they would come back. Raises StorageError."""
+    """A run, its row and its copies. The copies first, or they would come back. False where it is active or gone already. Raises StorageError."""
     run = house.home.run(run_id)
     if any(job.run == run_id for job in house.ledger.in_states(ACTIVE)):
         return False
@@ -172,8 +172,7 @@ def delete_run(house: House, run_id: str) -> bool:
         house.bucket.forget(run_id)
     make_way(house.home, run.path, run.run_json.name)
     gone = house.ledger.remove_run(run_id, lambda: put_away(run.path))
-    if gone:
-        clear_away(run.path)
+    clear_away(run.path)
     if house.bucket is not None:
         house.bucket.forget(run_id)  # again: it may just have been copied
     return gone

@@ -38,3 +38,14 @@ def _secrets(environ: Mapping[str, str]) -> set[str]:
     values = {value for name, value in environ.items() if is_secret(name)}
     parts = {part for value in values for part in re.split(r"[\s:,;]+", value)}
     return {value for value in values | parts if len(value) >= SHORTEST}
+
+
+def end_of(log: Path, last_bytes: int) -> str:
+    """The last whole lines of a file, "" where there is none."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        skipped = max(0, log.stat().st_size - last_bytes)
+        file.seek(skipped)
+        text = file.read().decode("utf-8", errors="replace")
+    return text[text.find("\n") + 1 :] if skipped else text

@@ -54,8 +54,8 @@ class Settings:
     """One field a variable: `home` is QLORA_DEMO_HOME. Defaults suit one person on their own machine.
 
     `space` is the name of the Hugging Face Space that this runs on, "" elsewhere; `zero_gpu` says that it has a card for a minute at a time only;
-    `space_host` is its public name; `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card; `author` is the account
-    that the Space belongs to; `oauth` says that people can sign in with their account on the model hub.
+    `space_host` is its public name; `hardware` is what the Space rents, such as "t4-small", "" or "none" where that is no card; `author` is the
+    account that the Space belongs to; `oauth` says that people can sign in with their account on the model hub.
     """
 
     home: str = _setting("", "Where models, data and runs are kept; must be a local disk. Default: the user's data folder.")

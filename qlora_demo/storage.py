@@ -16,7 +16,7 @@ from qlora_demo.hardware import Machine
 from qlora_demo.jobs.ledger import EVERYONE, FINAL, Job, Ledger
 from qlora_demo.recipe import Recipe
 from qlora_demo.room import FULL_BYTES, MAKE_ROOM, free_bytes, give_reserve, size_of
-from qlora_demo.run_dir import Home, read_json, remove
+from qlora_demo.run_dir import Home, clear_away, put_away, read_json
 from qlora_demo.settings import Settings
 
 SPARE_BYTES = 1_000_000_000
@@ -142,9 +142,9 @@ def remove_dataset(home: Home, ledger: Ledger, dataset_id: str) -> None:
     """The folder first, which a crash in between leaves under no name that counts."""
     folder = home.datasets / dataset_id
     make_way(home, folder, ABOUT)
-    with suppress(FileNotFoundError):  # another click was quicker
-        remove(folder)
+    put_away(folder)
     ledger.remove_dataset(dataset_id)
+    clear_away(folder)
 
 
 def make_way(home: Home, folder: Path, kept: str) -> None:

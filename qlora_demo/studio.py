@@ -36,7 +36,7 @@ from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
 from qlora_demo.recipe import Material, Recipe, recommended
 from qlora_demo.recovery import complete, open_ledger
-from qlora_demo.redact import redact
+from qlora_demo.redact import end_of, redact
 from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
 from qlora_demo.run_view import RunView, in_line, read_view
 from qlora_demo.settings import Settings
@@ -168,7 +168,7 @@ class Studio:
         """The run is on disk and in the line when this returns. Returns its id. Raises UserError of every kind."""
         recipe.validate()
         model, caps = self._offered(owner, recipe.model), self.caps(owner)
-        caps.check_line(self._in_line(owner))
+        caps.check_line(self.ledger.in_line(owner))
         forecast = self.forecast(owner, dataset_id, recipe)
         if not forecast.fits:
             raise BusyError(
@@ -184,10 +184,11 @@ class Studio:
         title = name.strip()[:LONGEST_NAME] or dataset.name
         file = self.ledger.dataset_name(dataset_id)
         submission = Submission(owner, title, recipe, model, learn, held_out, dataset_id, dataset, file, forecast.seconds, forecast.memory_bytes)
+        submission = replace(submission, max_seconds=caps.seconds())
         run_id = build(self.home, submission)
         with self._submitting:  # of two clicks at once, the second must see the first
             try:
-                caps.check_line(self._in_line(owner))
+                caps.check_line(self.ledger.in_line(owner))
                 self.ledger.add_job("train", run_id, owner)
             except (BusyError, DiskFullError):
                 remove(self.home.run(run_id).path)
@@ -209,10 +210,6 @@ class Studio:
         if self.caps(owner).small_only and not model.bundled():
             raise ModelError("This workshop trains the small model that comes along. Choose that one.")
         return model
-
-    def _in_line(self, owner: str) -> int:
-        """This owner's trainings that run or wait."""
-        return sum(job.state in (*ACTIVE, "queued") for job in self.ledger.jobs(owner))
 
     def better(self, owner: str, run_id: str) -> str:
         """Starts the run that a run's own advice asks for, on the same data. Returns its id. Raises BusyError where there is no advice, NotFoundError
@@ -253,12 +250,6 @@ class Studio:
     def jobs(self, owner: str) -> list[Job]:
         """In the order of `runs`: one's own, what others share, everyone's."""
         return [*reversed(self.ledger.jobs(owner)), *self.ledger.guest_jobs(owner), *self.ledger.jobs(EVERYONE)]
-
-    def line_of_others(self, owner: str) -> tuple[bool, int]:
-        """(whether somebody else trains, how many of others wait); nothing else is told of them."""
-        others = [job for job in self.ledger.in_states((*ACTIVE, "queued")) if job.owner not in (owner, EVERYONE)]
-        waiting = sum(job.state == "queued" for job in others)
-        return len(others) > waiting, waiting
 
     def find_run(self, owner: str, text: str) -> str:
         """An id from an id, a unique beginning of one, or "last". Raises NotFoundError."""
@@ -304,14 +295,7 @@ class Studio:
     def log(self, owner: str, run_id: str, last_bytes: int = 20_000) -> str:
         """The end of what the worker wrote, in whole lines, without secrets and places."""
         self.ledger.job_of_run(run_id, owner)
-        path = self.home.run(run_id).log
-        if not path.exists():
-            return ""
-        with path.open("rb") as file:
-            skipped = max(0, path.stat().st_size - last_bytes)
-            file.seek(skipped)
-            text = file.read().decode("utf-8", errors="replace")
-        return redact(text[text.find("\n") + 1 :] if skipped else text, os.environ, self.home.path)
+        return redact(end_of(self.home.run(run_id).log, last_bytes), os.environ, self.home.path)
 
     def stop(self, owner: str, run_id: str) -> None:
         self.scheduler.stop(self._changeable(owner, run_id))
@@ -328,13 +312,14 @@ class Studio:
 
     def delete(self, owner: str, run_id: str) -> None:
         """Model, data and report go for good, from the bucket too. Raises BusyError while it trains, StorageError."""
-        self._changeable(owner, run_id)
-        if not self.housekeeper.delete_run(run_id):
+        job = self._changeable(owner, run_id)
+        if job.state in ACTIVE or not self.housekeeper.delete_run(run_id):
             self.ledger.job_of_run(run_id, owner)  # raises where another click was quicker
             raise BusyError("This model is still training. Stop it first, then delete it.")
 
     def hand_over(self, owner: str, to: str) -> None:
         """All models and data of one owner to another: somebody signed in."""
+        self.data.hand_over(owner, to)
         for run_id in self.ledger.hand_over(owner, to):
             run_json = self.home.run(run_id).run_json
             write_json(run_json, {**{key: value for key, value in read_json(run_json).items() if key != "schema"}, "owner": to})

@@ -85,10 +85,10 @@ def test_the_link_is_not_stored(studio: Studio, tmp_path: Path) -> None:
 
 def test_others_in_line_are_counted_and_nothing_else_is_told(studio: Studio, tmp_path: Path) -> None:
     owner, other = visitors(studio, 2)
-    assert studio.line_of_others(owner) == (False, 0)
+    assert studio.ledger.line_of_others(owner) == (False, 0)
     submitted(studio, other, tmp_path)
     submitted(studio, other, tmp_path)
-    assert studio.line_of_others(owner) == (False, 2)
+    assert studio.ledger.line_of_others(owner) == (False, 2)
     studio.ledger.claim("train")
-    assert studio.line_of_others(owner) == (True, 1)
-    assert studio.line_of_others(other) == (False, 0)
+    assert studio.ledger.line_of_others(owner) == (True, 1)
+    assert studio.ledger.line_of_others(other) == (False, 0)

@@ -77,8 +77,8 @@ class DamagedLedger(StorageError):
 
 
 class Ledger:
-    """A short connection a call: any thread and any process may call. Raises DamagedLedger, StorageError where the file
-    cannot be used, and DiskFullError where the disk has no room for a change.
+    """A short connection a call: any thread and any process may call. Raises DamagedLedger, StorageError where the file cannot be
+    used, and DiskFullError where the disk has no room for a change.
 
     One more connection stays open: the last to close takes the shared files beside the ledger away, and on a full disk nobody could make them again,
     not even to read.
@@ -138,6 +138,7 @@ class Ledger:
         times = (found.created, found.created, found.started, found.ended)
         with self._connect() as db:
             db.execute(sql, (found.run, found.owner, found.state, found.reason, *times, *process))
+        self.add_owner(found.owner)  # whose browser still has the key
 
     def claim(self, kind: str) -> Job | None:
         """Takes the first in line, unless one of its kind is active: at most one trains. One statement, so two claimers cannot both win."""
@@ -193,6 +194,16 @@ class Ledger:
         """The line, the next first: in the order of `claim`."""
         return sorted(self.in_states(("queued",)), key=lambda job: (job.owner == EVERYONE, job.queued, job.id))
 
+    def in_line(self, owner: str) -> int:
+        """This owner's jobs that are active or wait."""
+        return sum(job.state in (*ACTIVE, "queued") for job in self.jobs(owner))
+
+    def line_of_others(self, owner: str) -> tuple[bool, int]:
+        """(whether somebody else's is active, how many of others wait); nothing else is told of them."""
+        others = [job for job in self.in_states((*ACTIVE, "queued")) if job.owner not in (owner, EVERYONE)]
+        waiting = sum(job.state == "queued" for job in others)
+        return len(others) > waiting, waiting
+
     def to_front(self, job_id: int) -> None:
         """Of those that wait."""
         with self._connect() as db:
@@ -217,7 +228,7 @@ class Ledger:
 
     def add_owner(self, owner: str) -> None:
         with self._connect() as db:
-            db.execute("INSERT INTO owners(owner, created) VALUES(?, ?)", (owner, time.time()))
+            db.execute("INSERT OR IGNORE INTO owners(owner, created) VALUES(?, ?)", (owner, time.time()))
 
     def knows_owner(self, owner: str) -> bool:
         with self._connect() as db:
@@ -264,6 +275,7 @@ class Ledger:
         """One that is there already stays as it is."""
         with self._connect() as db:
             db.execute("INSERT OR IGNORE INTO datasets(id, owner, name, created) VALUES(?, ?, ?, ?)", (dataset_id, owner, name, created))
+            db.execute("INSERT OR IGNORE INTO owners(owner, created) VALUES(?, ?)", (owner, created))
 
     def dataset_name(self, dataset_id: str) -> str:
         """The file that it was read from, as a command would name it."""

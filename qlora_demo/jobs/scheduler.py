@@ -34,8 +34,8 @@ WORKER = "qlora_demo.jobs.worker"
 TICK_SECONDS = 0.3
 AUTOMATIC_ATTEMPTS = 3  # the first and two more after sudden ends
 INTERRUPTED = "Training was interrupted. It can go on from its last saved point."
-NO_ROOM = f"The disk is full. What was saved is kept. {MAKE_ROOM}, then continue."
 DIED_EARLY = "Training ended unexpectedly before its first step."
+NO_ROOM = f"The disk is full. What was saved is kept. {MAKE_ROOM}, then continue."
 STOPPED_UNSAVED = "You stopped it, but it ended before it could save its latest steps."
 LEFT_THE_LINE = "You took it out of the line before it started."
 
@@ -201,6 +201,7 @@ class Scheduler:
         """Writes down how a dead worker's run ended. `restarted`: this server was not there when that happened."""
         child = self._children.get(job.id)
         code = child.wait() if child is not None and child.poll() is not None else None
+        self._watchdog.forget(run)
         of_memory = not restarted and job.id not in self._ended_by_us
         try:
             self._write_end(job, run, None if code == EXIT_TAKEN else code, of_memory)
@@ -209,7 +210,6 @@ class Scheduler:
         except StorageError as error:
             self._ledger.move(job.id, ACTIVE, "failed", str(error))
         self._children.pop(job.id, None)
-        self._watchdog.forget(run)
         self._ended_by_us.discard(job.id)
 
     def _write_end(self, job: Job, run: RunDir, code: int | None, of_memory: bool) -> None:
@@ -236,7 +236,7 @@ class Scheduler:
 
     def _fail(self, job: Job, run: RunDir, reason: str) -> None:
         """In the run's directory too, so that a ledger that is rebuilt says the same."""
-        with suppress(OSError, DiskFullError):  # which must not keep the line from going on
+        with suppress(OSError, DiskFullError):  # a full disk must not keep the line from going on
             write_json(run.result_json, {"outcome": "failed", "reason": reason})
         self._ledger.move(job.id, ACTIVE, "failed", reason)
 

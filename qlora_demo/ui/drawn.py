@@ -41,7 +41,7 @@ def drawn_now(visit: Visit, run_id: str) -> Drawn:
     watched = [job.run for job in jobs if job.run == run_id or job.state in ("starting", "running", "stopping", "queued")]
     views = [visit.studio.run(visit.owner, run) for run in watched]
     shown = next((view for view in views if view.id == run_id), None)
-    watched_lines, others = strip(shown) if shown else None, visit.studio.line_of_others(visit.owner)
+    watched_lines, others = strip(shown) if shown else None, visit.studio.ledger.line_of_others(visit.owner)
     return Drawn(run_id, states, tuple(map(_progress, views)), watched_lines, others, visit.studio.storage.full())
 
 

@@ -133,7 +133,7 @@ def head(page: Page, visit: Visit, views: list[RunView]) -> Updates:
     """The header line, for the run that trains or else waits."""
     busy = _busy(visit, views)
     machine = visit.studio.machine
-    doing = activity(busy, visit.studio.line_of_others(visit.owner))
+    doing = activity(busy, visit.studio.ledger.line_of_others(visit.owner))
     text = header(machine.title(), machine.free_bytes(), doing, visit.studio.storage.full())
     return {page.shell.header: text, page.shell.show: button("Show", busy is not None)}
 

@@ -51,6 +51,8 @@ class Guard:
     def tick(self, trigger: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML) -> None:
         """As `on`, for what happens by itself: it clears no message of what a person did."""
         def ticked(request: gr.Request, profile: gr.OAuthProfile | None, key: str, *values: Any) -> Updates:
+            if self.studio.settings.workshop and self.studio.owners.needs_key(str(key), login(request, profile)):
+                return gr.skip()  # still at the door
             try:
                 return handler(self._visit(key, request, profile), *values)
             except UserError as error:

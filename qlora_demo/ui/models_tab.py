@@ -9,7 +9,7 @@ import gradio as gr
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
 from qlora_demo.submission import LONGEST_NAME
-from qlora_demo.ui import host_box, keeping, share_box
+from qlora_demo.ui import download_button, host_box, keeping, share_box
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
@@ -46,14 +46,15 @@ class ModelsTab:
     question: gr.HTML
     really: gr.Button
     keep: gr.Button
+    download: download_button.DownloadButton
     share: share_box.ShareBox
     keeping: keeping.Keeping
     host: host_box.HostBox
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        one = [self.detail, self.problem, self.chat, self.again, self.rename, self.naming, self.name, self.settings, self.command]
-        data = [self.data, self.aside, self.delete, self.confirm, self.question]
+        one = [self.detail, self.problem, self.chat, self.again, self.download.button, self.rename, self.naming, self.name]
+        data = [self.settings, self.command, self.data, self.aside, self.delete, self.confirm, self.question]
         return [self.none, self.box, self.runs, *one, *data, *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
 
 
@@ -77,6 +78,7 @@ def _detail() -> dict:
         parts["chat"] = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="model-chat")
         parts["again"] = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="model-again")
         parts["open"] = gr.Button("Show its training", scale=0, min_width=180, elem_id="model-open")
+        parts["download"] = download_button.build("model-download")
         parts["rename"] = gr.Button(RENAME, scale=0, min_width=120, elem_id="model-rename")
     with gr.Row(visible=False, elem_classes="qd-line") as parts["naming"]:
         parts["name"] = gr.Textbox("", label="New name", max_length=LONGEST_NAME, elem_id="model-name")
@@ -119,6 +121,7 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         tab.rename: button(RENAME, change),
         tab.name: view.name,
         tab.detail: detail(view),
+        **download_button.draw(tab.download, view),
         **share_box.draw(tab.share, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", True),
@@ -153,6 +156,7 @@ def wire(tab: ModelsTab, guard: Guard) -> None:
     guard.on(tab.delete.click, confirm, [tab.runs], tab.outputs(), tab.problem)
     guard.on(tab.rename.click, rename, [], tab.outputs(), tab.problem)
     guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)
+    download_button.wire(tab.download, guard, tab.runs, tab.problem)
     share_box.wire(tab.share, tab.runs, guard)
     keeping.wire(tab.keeping, guard)
     host_box.wire(tab.host, guard)

@@ -8,7 +8,9 @@ import gradio as gr
 
 from qlora_demo.errors import UserError
 from qlora_demo.run_view import RunView
+from qlora_demo.ui import download_button
 from qlora_demo.ui import views_end as say
+from qlora_demo.ui.download_button import DownloadButton
 from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, shown, text
 from qlora_demo.ui.views_run import over, resume_label
@@ -26,10 +28,11 @@ class Ending:
     chat: gr.Button
     resume: gr.Button
     again: gr.Button
+    download: DownloadButton
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        return [self.verdict, self.advice, self.better, self.words, self.ways, self.chat, self.resume, self.again]
+        return [self.verdict, self.advice, self.better, self.words, self.ways, self.chat, self.resume, self.again, self.download.button]
 
 
 def build() -> Ending:
@@ -41,7 +44,8 @@ def build() -> Ending:
         chat = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="chat-with-it")
         resume = gr.Button("Try again", scale=0, min_width=240, elem_id="resume")
         again = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="train-again")
-    return Ending(verdict, advice, better, words, ways, chat, resume, again)
+        download = download_button.build("download")
+    return Ending(verdict, advice, better, words, ways, chat, resume, again, download)
 
 
 def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
@@ -57,6 +61,7 @@ def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
         part.chat: button(chat, ended and bool(chat)),
         part.resume: button(resume, bool(resume) and visit.studio.may_change(visit.owner, view.job)),
         part.again: button("Train again with changes", ended),
+        **download_button.draw(part.download, view),
     }
 
 

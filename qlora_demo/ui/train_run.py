@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.ui import train_answers, train_end, train_plot, train_watch
+from qlora_demo.ui import download_button, train_answers, train_end, train_plot, train_watch
 from qlora_demo.ui import views_run as say
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.form_fields import LABELS
@@ -134,4 +134,5 @@ def wire(run: TrainRun, shell: Shell, guard: Guard) -> None:
 
     guard.on(run.stop.click, stop, [shell.run_id, shell.drawn], run.outputs(), run.problem)
     guard.on(run.ending.resume.click, resume, [shell.run_id, shell.drawn], run.outputs(), run.problem)
+    download_button.wire(run.ending.download, guard, shell.run_id, run.problem)
     train_answers.wire(run.answers, run.problem, shell, guard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +52,17 @@ def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> No
 
     ann.get_by_role("tab", name="My models").click()
     shot(ann, "public-models")
+    her_link_opens_them_elsewhere(ann, browser)
+    what_was_learned_can_be_taken_along(ann)
+    a_link_lets_others_read(ann, browser)
+    ann.locator("#delete-everything").click()
+    ann.locator("#delete-everything-yes").click()
+    expect(ann.locator("#keeping-said")).to_contain_text("All of it is deleted.")
+    expect(ann.locator("#models-none")).to_be_visible()
+    assert list(public_server.home.runs.iterdir()) == [] and list(public_server.home.datasets.iterdir()) == []
+
+
+def her_link_opens_them_elsewhere(ann: Page, browser: Browser) -> None:
     ann.locator("#keep-link").click()
     link = ann.locator("#my-link textarea, #my-link input")
     expect(link).to_have_value(re.compile("#key="))
@@ -63,6 +75,16 @@ def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> No
     phone.get_by_role("tab", name="My models").click()
     expect(phone.locator("#model-detail")).to_contain_text("character")
 
+
+def what_was_learned_can_be_taken_along(ann: Page) -> None:
+    with ann.expect_download() as taken:
+        ann.locator("#model-download").click()
+    assert re.fullmatch(r"character, \d+ \w+\.zip", taken.value.suggested_filename)
+    with zipfile.ZipFile(taken.value.path()) as archive:
+        assert any(name.endswith("adapter_model.safetensors") for name in archive.namelist()) and archive.testzip() is None
+
+
+def a_link_lets_others_read(ann: Page, browser: Browser) -> None:
     ann.get_by_role("button", name="Share it").click()
     ann.locator("#share-make").click()
     shared = ann.locator("#share-link textarea, #share-link input")
@@ -81,12 +103,6 @@ def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> No
     guest.reload()
     guest.get_by_role("tab", name="My models").click()
     expect(guest.locator("#models-none")).to_be_visible()
-
-    ann.locator("#delete-everything").click()
-    ann.locator("#delete-everything-yes").click()
-    expect(ann.locator("#keeping-said")).to_contain_text("All of it is deleted.")
-    expect(ann.locator("#models-none")).to_be_visible()
-    assert list(public_server.home.runs.iterdir()) == [] and list(public_server.home.datasets.iterdir()) == []
 
 
 def test_a_key_that_the_server_has_forgotten_is_replaced(public_server: Server, browser: Browser) -> None:

@@ -51,10 +51,10 @@ class Served:
 
 
 @contextmanager
-def serve(folder: Path, max_upload_mb: int) -> Iterator[Served]:
+def serve(folder: Path, max_upload_mb: int, mode: str = "local") -> Iterator[Served]:
     """GRADIO_TEMP_DIR must name the folder `uploads` inside `folder`."""
     home = Home(folder / "home").create()
-    settings = Settings(home=str(home.path), device="cpu", offline=True, max_upload_mb=max_upload_mb)
+    settings = Settings(home=str(home.path), device="cpu", offline=True, max_upload_mb=max_upload_mb, mode=mode)
     studio = Studio(settings)
     page = build_page(studio)
     try:

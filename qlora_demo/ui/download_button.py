@@ -1,0 +1,42 @@
+"""A button that brings what a model learned to the browser, as an archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from qlora_demo.run_view import RunView
+from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
+from qlora_demo.ui.parts import button, size
+
+OPEN = "ticket => { if (ticket) location.assign(new URL('download/' + ticket, location.origin + location.pathname)); }"
+"""The answer is an attachment, so the page stays."""
+
+
+@dataclass(frozen=True)
+class DownloadButton:
+    """`ticket` is on its way from the server to the browser only."""
+
+    button: gr.Button
+    ticket: gr.Textbox
+
+
+def build(elem_id: str) -> DownloadButton:
+    return DownloadButton(gr.Button("Download", scale=0, min_width=180, visible=False, elem_id=elem_id), gr.Textbox("", visible=False))
+
+
+def draw(part: DownloadButton, view: RunView) -> Updates:
+    """Hidden while there is nothing to take along."""
+    held = (view.result or {}).get("artifact_bytes") or 0
+    return {part.button: button(f"Download, {size(held)}" if held else "Download", view.usable())}
+
+
+def wire(part: DownloadButton, guard: Guard, run: gr.components.Component, problem: gr.HTML) -> None:
+    """`run` tells which model."""
+
+    def ticket(visit: Visit, run_id: str) -> Updates:
+        return {part.ticket: visit.studio.download(visit.owner, run_id)}
+
+    asked = guard.on(part.button.click, ticket, [run], [part.ticket, problem], problem)
+    asked.success(None, [part.ticket], None, js=OPEN, **COMMON).then(lambda: "", None, [part.ticket], **COMMON)
