@@ -118,6 +118,12 @@ class DataSets:
         write_json(self._home.datasets / dataset_id / OWNER, {"owner": owner, "name": name, "created": time.time()})
         self._ledger.add_dataset(dataset_id, owner, name)
 
+    def sign(self, owner: str) -> None:
+        """Writes into all folders of this owner's whose they are now."""
+        for dataset_id in self._ledger.datasets(owner):
+            about = self._home.datasets / dataset_id / OWNER
+            write_json(about, {**{key: value for key, value in read_json(about).items() if key != "schema"}, "owner": owner})
+
     # Using
 
     def get(self, owner: str, dataset_id: str) -> PreparedDataset:

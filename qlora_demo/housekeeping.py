@@ -19,7 +19,7 @@ from pathlib import Path
 from qlora_demo.bucket import Bucket, bucket_of
 from qlora_demo.errors import StorageError
 from qlora_demo.jobs import processes
-from qlora_demo.jobs.ledger import EVERYONE, FINAL, Ledger
+from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, FINAL, Ledger
 from qlora_demo.room import keep_reserve
 from qlora_demo.run_dir import Home, clear_away, put_away
 from qlora_demo.settings import Settings
@@ -166,6 +166,8 @@ def sweep_old(house: House, now: float) -> None:
 def delete_run(house: House, run_id: str) -> bool:
     """A run, its row and its copies. The copies first, or they would come back. False where it is active or gone already. Raises StorageError."""
     run = house.home.run(run_id)
+    if any(job.run == run_id for job in house.ledger.in_states(ACTIVE)):
+        return False
     if house.bucket is not None:
         house.bucket.forget(run_id)
     make_way(house.home, run.path, run.run_json.name)

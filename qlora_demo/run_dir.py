@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qlora_demo.errors import StorageError
-from qlora_demo.room import told_when_full
+from qlora_demo.room import FULL_BYTES, free_bytes, give_reserve, told_when_full
 from qlora_demo.systems import replace, sync_folder
 
 SCHEMA = 1
@@ -60,6 +60,8 @@ class Home:
         try:
             for folder in (self.runs, self.datasets, self.models):
                 folder.mkdir(parents=True, exist_ok=True)
+            if free_bytes(self.path) < FULL_BYTES:
+                give_reserve(self.path)  # a server that cannot even open its ledger cannot be asked to make room
         except OSError as error:
             sentence = f"The folder {self.path} cannot be used ({error.strerror}). Set QLORA_DEMO_HOME to one you can write."
             raise StorageError(sentence) from error

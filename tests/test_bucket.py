@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs import make_run
+from runs import conversations, make_run
 
 from qlora_demo.bucket import MARKER, Bucket
+from qlora_demo.data.conversation import write_rows
+from qlora_demo.events import read_events
 from qlora_demo.housekeeping import House, copy_to_bucket
 from qlora_demo.jobs.ledger import Ledger
 from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home, RunDir, write_json
 from qlora_demo.settings import Settings
+from qlora_demo.source.place import bundled_folder
 from qlora_demo.studio import Studio
 from qlora_demo.training import checkpoints
 
@@ -231,3 +236,48 @@ def test_a_server_copies_some_seconds_later_and_the_next_finds_it(tiny_home: Hom
     assert [path.name for path in again.home.runs.iterdir()] == ["a"]
     assert (again.home.run("a").adapter / "adapter_model.safetensors").read_bytes() == b"weights" * 1000
     again.close()
+
+
+def test_after_a_restart_on_an_empty_disk_models_answer_and_trainings_go_on(
+    tiny_home: Home, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a Space does: all is gone but the bucket. Real workers on the tiny model."""
+    monkeypatch.setattr("qlora_demo.housekeeping.LOOK_SECONDS", 0.2)
+    settings = Settings(home=str(tiny_home.path), bucket=str(tmp_path / "bucket"), device="cpu", offline=True)
+    studio = Studio(settings)
+    write_rows(tmp_path / "rows.jsonl", conversations(24))
+    dataset = studio.data.add_file("somebody", tmp_path / "rows.jsonl", "rows.jsonl")
+    recipe = replace(studio.recommend("somebody", dataset, "", "lora"), evaluations=0, batch_size=1, micro_batch_size=1)
+    short = studio.submit("somebody", dataset, replace(recipe, epochs=0.2), "short")
+    long = studio.submit("somebody", dataset, replace(recipe, epochs=100.0), "long")
+    waiting = studio.submit("somebody", dataset, replace(recipe, epochs=0.2), "waiting")
+    studio.start()
+    until(lambda: len(steps(studio.home.run(long))) > 2)
+    studio.close()
+    saved = checkpoints.step_of(checkpoints.newest(studio.home.run(long).checkpoints))
+    assert studio.ledger.job_of_run(waiting, "somebody").state == "queued"
+    shutil.rmtree(tiny_home.path)
+    bundled_folder(Home(tiny_home.path).create().models).symlink_to(tiny_folder, target_is_directory=True)
+    again = Studio(settings)
+    again.start()
+    assert {view.name: view.usable() for view in again.runs("somebody")} == {"short": True, "long": False, "waiting": False}
+    assert again.runs("another") == []
+    began = len(steps(again.home.run(long)))
+    until(lambda: len(steps(again.home.run(long))) > began)
+    assert steps(again.home.run(long))[began] == saved + 1
+    again.stop("somebody", long)
+    until(lambda: again.run("somebody", waiting).job.state == "finished")
+    again.delete("somebody", short)
+    again.close()
+    assert sorted(path.name for path in (tmp_path / "bucket" / "runs").iterdir()) == sorted([long, waiting])
+
+
+def steps(run: RunDir) -> list[int]:
+    return [event["step"] for event in read_events(run.events)[0] if event["type"] == "step"]
+
+
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

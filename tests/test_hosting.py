@@ -90,6 +90,7 @@ def test_signing_in_takes_along_what_the_browser_had(studio: Studio, tmp_path: P
     assert [view.id for view in studio.runs("hub-1")] == [run] and studio.runs(ann) == []
     assert studio.data_of("hub-1", run)
     assert '"owner": "hub-1"' in studio.home.run(run).run_json.read_text()
+    assert '"owner": "hub-1"' in (studio.home.datasets / studio.data_of("hub-1", run) / "owner.json").read_text()
 
 
 def test_on_ones_own_machine_everybody_is_host(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from qlora_demo.data.conversation import write_rows
 from qlora_demo.errors import DataError, DiskFullError, StorageError
 from qlora_demo.jobs.ledger import EVERYONE
 from qlora_demo.owners import LOCAL
+from qlora_demo.room import keep_reserve
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
+from qlora_demo.source.place import bundled_folder
 from qlora_demo.storage import DAY, HOUR
 from qlora_demo.studio import Studio
 
@@ -169,8 +171,6 @@ def test_how_long_data_is_kept(make: Make, rows: Path) -> None:
 
 
 def test_on_a_full_disk_all_that_is_asked_for_gets_a_sentence(tmp_path: Path, tiny_folder: Path, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from qlora_demo.source.place import bundled_folder  # noqa: PLC0415
-
     with small_disk(tmp_path / "small", 16) as place:
         home = Home(place / "home").create()
         bundled_folder(home.models).symlink_to(tiny_folder, target_is_directory=True)
@@ -193,3 +193,25 @@ def test_on_a_full_disk_all_that_is_asked_for_gets_a_sentence(tmp_path: Path, ti
         filler.unlink()
         assert submit(studio, dataset)
         studio.close()
+
+
+def test_a_server_starts_on_a_full_disk_and_helps_out_of_it(tmp_path: Path, tiny_folder: Path, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("storage.SPARE_BYTES", -1e9), ("storage.DATA_SPARE_BYTES", -1e9), ("room.ROOM_FOR_RESERVE", 1_000_000)):
+        monkeypatch.setattr(f"qlora_demo.{name}", value)
+    with small_disk(tmp_path / "small", 12) as place:
+        home = Home(place / "home").create()
+        bundled_folder(home.models).symlink_to(tiny_folder, target_is_directory=True)
+        settings = Settings(home=str(home.path), device="cpu", offline=True)
+        studio = Studio(settings)
+        run = submit(studio, add(studio, rows))
+        studio.scheduler.stop(studio.ledger.job_of_run(run, LOCAL))
+        keep_reserve(home.path)
+        studio.close()
+        fill(place)
+        again = Studio(settings)
+        again.start()
+        assert again.storage.full()
+        assert [view.id for view in again.runs(LOCAL)] == [run]
+        again.delete(LOCAL, run)
+        assert again.runs(LOCAL) == []
+        again.close()

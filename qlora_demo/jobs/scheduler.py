@@ -220,7 +220,7 @@ class Scheduler:
         if result is not None:
             self._ledger.move(job.id, ACTIVE, result["outcome"], result["reason"])
         elif code == EXIT_DISK:
-            self._ledger.move(job.id, ACTIVE, "failed", NO_ROOM)
+            self._fail(job, run, NO_ROOM)
         elif asked == "stop" or (now is not None and now.state == "stopping"):
             self._ledger.move(job.id, ACTIVE, "stopped", STOPPED_UNSAVED)
         elif asked == "interrupt":
@@ -277,7 +277,8 @@ class Scheduler:
         for job in self._ledger.in_states(ACTIVE):
             run = self._home.run(job.run)
             if not self._living(job, run):
-                self._settle(job, run, restarted=True)
+                with suppress(DiskFullError):  # it is looked at again with every tick
+                    self._settle(job, run, restarted=True)
         for job in self._ledger.in_states(("interrupted",)):
             self._go_on(job)
 
