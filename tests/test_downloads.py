@@ -11,17 +11,14 @@ from pathlib import Path
 import httpx2
 import pytest
 from data.served import Served, serve
+from finished import FILES, filled, finished
 from runs import conversations
 
 from qlora_demo import downloads
-from qlora_demo.data.conversation import write_rows
 from qlora_demo.downloads import TICKET_SECONDS, Folder, Tickets, safe_name
 from qlora_demo.errors import BusyError, NotFoundError
-from qlora_demo.run_dir import write_json
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import LOCAL
 from qlora_demo.web.download import NO_TICKET
-
-FILES = {"adapter_config.json": b'{"r": 8}', "adapter_model.safetensors": bytes(range(256)) * 10_000, "more/empty.txt": b""}
 
 
 @pytest.mark.parametrize(
@@ -53,14 +50,6 @@ def test_the_header_has_the_name_twice() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(filled(tmp_path / "adapter"), "My FAQ")
-
-
-def filled(path: Path) -> Path:
-    for name, content in FILES.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    (path / "link").symlink_to("/etc/passwd")
-    return path
 
 
 def content(archive: bytes) -> dict[str, bytes]:
@@ -129,20 +118,9 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         yield made
 
 
-def finished(studio: Studio, folder: Path, name: str) -> str:
-    """A run that was submitted as all are, and whose worker then left what one leaves at its end. Returns its id."""
-    write_rows(folder / "rows.jsonl", conversations(30))
-    dataset = studio.data.add_file(LOCAL, folder / "rows.jsonl", "rows.jsonl")
-    run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), name)
-    filled(studio.home.run(run).adapter)
-    write_json(studio.home.run(run).result_json, {"outcome": "finished", "reason": "", "artifact_bytes": 5})
-    studio.ledger.move(studio.run(LOCAL, run).job.id, ("queued",), "finished")
-    return run
-
-
 def test_over_http(served: Served, tmp_path: Path) -> None:
     studio = served.studio
-    run = finished(studio, tmp_path, "Zwölf ../$(x)")
+    run = finished(studio, tmp_path, "Zwölf ../$(x)", conversations(30)).id
     with pytest.raises(NotFoundError, match="There is no such model of yours"):
         studio.download("somebody else", run)
     ticket = studio.download(LOCAL, run)
@@ -161,7 +139,7 @@ def test_over_http(served: Served, tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_not_finished_has_nothing_to_download(served: Served, tmp_path: Path) -> None:
-    run = finished(served.studio, tmp_path, "x")
+    run = finished(served.studio, tmp_path, "x", conversations(30)).id
     served.studio.home.run(run).result_json.unlink()
     with pytest.raises(BusyError, match="not finished, so it cannot be downloaded yet"):
         served.studio.download(LOCAL, run)
