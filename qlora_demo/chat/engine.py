@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 
 from qlora_demo.catalogue import find_model
 from qlora_demo.data.conversation import Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.errors import ModelError, UserError
-from qlora_demo.models.loading import chat_precision, load_base
+from qlora_demo.models.loading import chat_precision, load_base, with_adapter
 from qlora_demo.models.pair import Answer, Pair, Sampling
 from qlora_demo.recipe import Recipe, from_json
 from qlora_demo.run_dir import RunDir, read_json
@@ -61,10 +60,8 @@ class Engine:
             self.trained, self.loaded = None, []
             device = self.model.device.type
             self.trained = load_base(run.model, "full", chat_precision(device), device).eval()
-        elif self.loaded:
-            self.model.load_adapter(run.adapter, adapter_name=name)
         else:
-            self.model = PeftModel.from_pretrained(self.model, run.adapter, adapter_name=name)
+            self.model = with_adapter(self.model, run.adapter, name)
         self.model.eval()
         self.loaded.append(name)
 

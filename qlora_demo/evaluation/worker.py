@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from peft import PeftModel
 
 from qlora_demo.catalogue import find_model
 from qlora_demo.data.conversation import Row, read_rows
@@ -26,7 +25,7 @@ from qlora_demo.errors import BusyError, DataError, ModelError, UserError
 from qlora_demo.evaluation.facts import facts_of, labels_of
 from qlora_demo.evaluation.report import Trial, score
 from qlora_demo.evaluation.verdict import IN_FILE, SET_ASIDE
-from qlora_demo.models.loading import chat_precision, load_base
+from qlora_demo.models.loading import chat_precision, load_base, with_adapter
 from qlora_demo.models.pair import Pair
 from qlora_demo.pipes import own_output
 from qlora_demo.recipe import Recipe, from_json
@@ -88,7 +87,7 @@ def _opened(run: RunDir) -> Opened:
     model = load_base(folder, recipe.method, precision, device).eval()
     if recipe.method == "full":
         return Opened(Pair(model, load_base(run.model, "full", precision, device).eval()), renderer, recipe)
-    adapted = PeftModel.from_pretrained(model, run.adapter, adapter_name=ADAPTER).eval()
+    adapted = with_adapter(model, run.adapter, ADAPTER).eval()
     return Opened(Pair(adapted, adapted, ADAPTER), renderer, recipe)
 
 

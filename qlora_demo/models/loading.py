@@ -12,6 +12,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel
 
+from qlora_demo.models.inert import check_adapter, check_model
 from qlora_demo.models.packing import fast_packing
 
 PROBE_SIZE, PROBE_TIMES = 512, 5
@@ -83,8 +84,9 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
 
     For QLoRA its linear layers are packed to NF4 with double quantisation (QLoRA paper, section 3).
 
-    A process that will train calls `keep_packing_layout` next.
+    A process that will train calls `keep_packing_layout` next. Raises ModelError for a folder that asks for code to be run.
     """
+    check_model(folder)
     packing = None
     if method == "qlora":
         packing = BitsAndBytesConfig(
@@ -105,6 +107,15 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
         )
     keep_one_head(model)
     return model
+
+
+def with_adapter(model: PreTrainedModel | PeftModel, folder: Path, name: str) -> PeftModel:
+    """`model` with what a run learned, beside other adapters if it has some. Raises ModelError for a folder that asks for code to be run."""
+    check_adapter(folder)
+    if isinstance(model, PeftModel):
+        model.load_adapter(folder, adapter_name=name)
+        return model
+    return PeftModel.from_pretrained(model, folder, adapter_name=name)
 
 
 def keep_one_head(model: PreTrainedModel) -> None:

@@ -75,7 +75,11 @@ def functions(demo: gr.Blocks) -> dict[int, Function]:
 
 
 def kind(block: object) -> Kind:
-    """What a browser sends as the value of a component. gradio looks at some of them only, and what it lets pass reaches our functions."""
+    """What a browser sends as the value of a component. gradio looks at some of them only, and what it lets pass reaches our functions.
+
+    What a browser remembers has the type of its default: a release that changes the type must change the storage key as well.
+    """
     if isinstance(block, gr.BrowserState):
-        return NUMBER if isinstance(block.default_value, float) else (type(block.default_value),)
+        default = type(block.default_value)
+        return NUMBER if default in NUMBER else () if default is NoneType else (default,)
     return next((found for component, found in KINDS.items() if isinstance(block, component)), ())

@@ -22,7 +22,7 @@ CALL_BYTES = 4_000_000
 """A call holds pasted text of up to 1 MB, which JSON may write as six times as many, and the conversation of a chat."""
 FORM_BYTES = 10_000
 SHOWN = re.compile(
-    "/|/config|/theme\\.css|/favicon\\.ico|/robots\\.txt|/manifest\\.json|/pwa_icon(/[0-9]+)?|/(assets|static|svelte)/[\\w./@+-]+"
+    "/|/config|/theme\\.css|/favicon\\.ico|/robots\\.txt|/manifest\\.json|/(assets|static|svelte)(/[\\w@+-][\\w.@+-]*)+"
     "|/login/(huggingface|callback)|/logout"
     f"|{API}/(startup-events|app_id|theme\\.css|queue/data|queue/status|upload_progress)"
     f"|{API}/heartbeat/[A-Za-z0-9_-]{{1,64}}",
@@ -43,7 +43,7 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]
-        if method in ("GET", "HEAD") and SHOWN.fullmatch(path) and ".." not in path:
+        if method in ("GET", "HEAD") and SHOWN.fullmatch(path):
             await self._app(scope, receive, send)
         elif method == "POST" and path == UPLOAD:
             await self._upload(scope, receive, send)

@@ -11,7 +11,7 @@ from qlora_demo.web.calls import Function
 from qlora_demo.web.doors import Doors
 from qlora_demo.web.download import Download
 from qlora_demo.web.health import Health
-from qlora_demo.web.hosts import Hosts, listed, names
+from qlora_demo.web.hosts import Hosts, names, origins
 from qlora_demo.web.origins import Origins
 from qlora_demo.web.pace import Pace
 from qlora_demo.web.policy import Policy
@@ -24,7 +24,7 @@ def guarded(app: ASGIApp, studio: Studio, functions: Mapping[int, Function]) -> 
     inner = Download(inner, studio.tickets)
     inner = Health(inner, studio)
     inner = Pace(inner, settings.requests_per_minute, behind_proxy=bool(settings.space))
-    inner = Origins(inner, listed(settings))
+    inner = Origins(inner, origins(settings))
     inner = Hosts(inner, names(settings))
     outermost = Policy(inner)
 

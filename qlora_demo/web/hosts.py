@@ -18,6 +18,11 @@ def listed(settings: Settings) -> tuple[str, ...]:
     return tuple(name.strip().lower() for name in settings.hosts.split(",") if name.strip())
 
 
+def origins(settings: Settings) -> tuple[str, ...]:
+    """Names from which the page itself comes, whatever the Host header says behind a proxy."""
+    return (*listed(settings), *([settings.space_host.lower()] if settings.space_host else []))
+
+
 def names(settings: Settings) -> tuple[str, ...]:
     """The names of this page: those that its host set, else the usual ones. `*.example.org` stands for every name below it, `*` for all."""
     if settings.hosts:
@@ -34,8 +39,13 @@ def is_named(host: str, names: tuple[str, ...]) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return any(name == one or one == "*" or (one.startswith("*.") and name.endswith(one[1:])) for one in names if one)
+        return "*" in names or matches(name, names)
     return True
+
+
+def matches(name: str, names: tuple[str, ...]) -> bool:
+    """Whether a name is one of `names`, or below one that begins with `*.`."""
+    return any(name == one or (one.startswith("*.") and name.endswith(one[1:])) for one in names if one)
 
 
 def bare(host: str) -> str:

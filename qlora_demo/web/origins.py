@@ -7,20 +7,20 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qlora_demo.web.answers import READING, header, header_values, refuse
-from qlora_demo.web.hosts import is_named
+from qlora_demo.web.hosts import bare, matches
 
 USUAL_PORTS = (":80", ":443")
 
 
 def is_own(origin: str, host: str, hosts: tuple[str, ...]) -> bool:
-    """Whether an Origin header means this page: the same name and port as the Host header, or one of the names in `hosts`, which a host gives to a
+    """Whether an Origin header means this page: the same name and port as the Host header, or one of the names in `hosts`, for a
     page behind a proxy that changes its name. "null", as a file or a sandboxed frame sends it, never does.
     """
     try:
         place = urlsplit(origin).netloc.lower()
     except ValueError:
         return False
-    return bool(place) and (_plain(place) == _plain(host.lower()) or (bool(hosts) and is_named(place, hosts)))
+    return bool(place) and (_plain(place) == _plain(host.lower()) or matches(bare(place), hosts))
 
 
 def _plain(place: str) -> str:
