@@ -189,13 +189,6 @@ class DataSets:
         for other in self._same_file(owner, dataset_id):
             remove_dataset(self._home, self._ledger, other)
 
-    def hand_over(self, owner: str, to: str) -> None:
-        """What the folders say of their owner; the ledger's rows go with those of the runs."""
-        for dataset_id in self._ledger.datasets(owner):
-            owner_json = self._home.datasets / dataset_id / OWNER
-            about = read_json(owner_json)
-            write_json(owner_json, {"owner": to, "name": about["name"], "created": about["created"]})
-
     def remove_one(self, owner: str, dataset_id: str) -> None:
         """This data set alone, as it is. Raises NotFoundError."""
         if self._ledger.dataset_owner(dataset_id) != owner:

@@ -319,7 +319,6 @@ class Studio:
 
     def hand_over(self, owner: str, to: str) -> None:
         """All models and data of one owner to another: somebody signed in."""
-        self.data.hand_over(owner, to)
         for run_id in self.ledger.hand_over(owner, to):
             run_json = self.home.run(run_id).run_json
             write_json(run_json, {**{key: value for key, value in read_json(run_json).items() if key != "schema"}, "owner": to})

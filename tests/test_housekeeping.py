@@ -50,7 +50,7 @@ def run(house: House, name: str, state: str, age: float = 0.0, owner: str = "me"
         house.ledger.claim("train")
         house.ledger.move(job.id, ("starting",), state)
     with house.ledger._connect() as db:
-        db.execute("UPDATE jobs SET ended=ended-? WHERE id=?", (age, job.id))
+        db.execute("UPDATE jobs SET ended=?, created=? WHERE id=?", (NOW - age, NOW - age, job.id))
     return made.path
 
 
