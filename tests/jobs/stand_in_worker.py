@@ -41,6 +41,8 @@ def work(run: RunDir) -> int:
                     return 75
                 write_json(run.result_json, {"outcome": "stopped", "reason": "Stopped by you."})
                 return 0
+            if plan.get("noisy"):
+                print("still there", flush=True)
             time.sleep(0.02)
         if plan.get("exit_later") is not None:
             return plan["exit_later"]

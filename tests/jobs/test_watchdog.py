@@ -91,6 +91,15 @@ def test_a_silent_worker_is_killed_and_tried_again(house: House, impatient: None
     house.until_state("b", "finished")
 
 
+def test_a_worker_that_overstays_is_killed_however_much_it_says(house: House, impatient: None, scheduler: Scheduler) -> None:
+    run = house.submit("a", deaf=True, noisy=True)
+    write_json(run.run_json, {"max_seconds": 0.2})
+    house.until(lambda: len(house.starts(run)) == 2)
+    log = run.log.read_text()
+    assert "no sign of life" not in log
+    assert log.count("s, where 0 s are allowed.") == 1
+
+
 def test_a_silent_worker_that_another_server_started_is_killed_too(house: House, impatient: None) -> None:
     """Its ledger may know no pid: the worker itself has signed."""
     run = house.submit("a", seconds=60)
