@@ -39,7 +39,7 @@ def launch(demo: gr.Blocks, studio: Studio) -> str:
         app.middleware_stack = guarded(app.middleware_stack, studio, functions(demo))
         yield
 
-    demo.queue(max_size=300, default_concurrency_limit=8)
+    demo.queue(max_size=1000, default_concurrency_limit=8)
     _, address, _ = demo.launch(
         server_name=settings.host,
         server_port=settings.port or None,

@@ -14,6 +14,8 @@ from qlora_demo.web.answers import header_values, refuse
 COUNTED = ("/gradio_api/queue/join", "/gradio_api/upload")
 """Clicks and uploads. An open page's look at its run, once a second, is not counted: a full room would pay for watching."""
 SECONDS = 60.0
+AT_ONCE = 5
+"""A fifth of a minute's requests may come at once: a room that presses the same button, and no more than gradio's line holds."""
 KEPT = 20_000
 """Addresses that are remembered: about 5 MB."""
 
@@ -37,25 +39,26 @@ def address(scope: Scope, behind_proxy: bool) -> str:
 
 
 class Pace:
-    """429 to an address that has used up its requests; they come back evenly over a minute. `per_minute` 0 counts nobody."""
+    """429 to an address that has used up its requests; they come back evenly. `per_minute` 0 counts nobody."""
 
     def __init__(self, app: ASGIApp, per_minute: int, behind_proxy: bool, clock: Callable[[], float] = time.monotonic):
         self._app, self._per_minute, self._behind_proxy, self._clock = app, per_minute, behind_proxy, clock
+        self._most = max(1.0, per_minute / AT_ONCE)
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         counted = self._per_minute and scope["method"] == "POST" and scope["path"].rstrip("/") in COUNTED
         if counted and not self._take(address(scope, self._behind_proxy)):
-            sentence = "Too many requests came from your network in the last minute. Wait a minute, then try again."
-            await refuse(scope, send, 429, sentence, (b"retry-after", b"20"))
+            sentence = "Too many requests came from your network at once. Wait some seconds, then try again."
+            await refuse(scope, send, 429, sentence, (b"retry-after", b"5"))
         else:
             await self._app(scope, receive, send)
 
     def _take(self, who: str) -> bool:
         """Whether one more is left, which then is gone."""
         now = self._clock()
-        left, seen = self._left.pop(who, (float(self._per_minute), now))
-        left = min(float(self._per_minute), left + (now - seen) * self._per_minute / SECONDS)
+        left, seen = self._left.pop(who, (self._most, now))
+        left = min(self._most, left + (now - seen) * self._per_minute / SECONDS)
         self._left[who] = (left - 1 if left >= 1 else left, now)
         if len(self._left) > KEPT:
             self._left.popitem(last=False)

@@ -12,7 +12,7 @@ JOIN = "/gradio_api/queue/join"
 def test_a_flood_ends_and_the_others_go_on() -> None:
     now = [0.0]
     guarded = Pace(fine, 60, False, lambda: now[0])
-    assert [status(guarded, "POST", JOIN) for _ in range(62)] == [200] * 60 + [429] * 2
+    assert [status(guarded, "POST", JOIN) for _ in range(14)] == [200] * 12 + [429] * 2
     assert status(guarded, "POST", JOIN + "/") == 429
     assert status(guarded, "POST", JOIN, client="192.0.2.8") == 200
     now[0] = 2.0
