@@ -92,3 +92,37 @@ def test_the_creator_is_the_host_and_nobody_who_says_so(space: Server) -> None:
     assert not asyncio.run(lands(space, **cookie("Ann", "3")))[1]
     assert not asyncio.run(lands(space, **cookie("ann", "1", secret="guessed")))[1]
     assert HOST not in space.studio().ledger.all_datasets().values()
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(Home(tmp_path_factory.mktemp("private") / "home").create(), {"QLORA_DEMO_AUTH": "ann:one,bob:two"})
+    made.start()
+    yield made
+    made.stop()
+
+
+async def adds_data(server: Server, name: str, password: str) -> set[str]:
+    """Logs in and chooses an example. The owners of all data sets then."""
+    async with httpx2.AsyncClient(base_url=f"{server.url}/", timeout=60) as client:
+        answer = await client.post("login", data={"username": name, "password": password})
+        if answer.status_code != 200:
+            raise PermissionError(answer.text)
+        layout = await read_layout(client)
+        visitor = Visitor(client, layout)
+        await visitor.land()
+        await visitor.click(layout.function(layout.named("example-character"), "click"))
+    return set(server.studio().ledger.all_datasets().values())
+
+
+def test_a_page_with_a_login_is_for_those_who_have_one(private: Server) -> None:
+    with httpx2.Client(base_url=f"{private.url}/") as client:
+        assert "dependencies" not in client.get("config").text
+        call = {"data": [""], "fn_index": 1, "session_hash": "x", "trigger_id": None, "event_data": None}
+        assert {client.post(f"gradio_api/{way}", json=call).status_code for way in ("queue/join", "run/predict")} <= {400, 401}
+        assert client.post("gradio_api/upload", files={"files": ("x.csv", b"a,b")}).status_code == 401
+    with pytest.raises(PermissionError):
+        asyncio.run(adds_data(private, "ann", "two"))
+    first = asyncio.run(adds_data(private, "ann", "one"))
+    both = asyncio.run(adds_data(private, "bob", "two"))
+    assert (len(first), len(both)) == (1, 2) and all(owner.startswith("login-") for owner in both)
