@@ -41,8 +41,9 @@ def build() -> ShareBox:
 
 
 def draw(part: ShareBox, visit: Visit, view: RunView) -> Updates:
-    """Where others can come, and for one's own models alone. A link that was made earlier is not shown again: only its hash is kept."""
-    mine = visit.studio.settings.shared() and view.job.owner == visit.owner
+    """Where others have models of their own, and for one's own alone. A link that was made earlier is not shown again: only its hash is kept."""
+    settings = visit.studio.settings
+    mine = (settings.public() or bool(settings.auth)) and view.job.owner == visit.owner
     made = mine and visit.studio.sharing.is_shared(visit.owner, view.id)
     hidden = {part.link: gr.update(value="", visible=False), part.problem: shown("")}
     return {part.box: gr.update(visible=mine), part.make: button(ANOTHER if made else MAKE, True), part.back: button(BACK, made), **hidden}
