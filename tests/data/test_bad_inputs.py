@@ -194,8 +194,10 @@ def test_58_a_data_set_is_met_by_its_owner_alone(page: Served) -> None:
 
 def test_59_one_file_at_a_time(page: Served) -> None:
     before = len(datasets(page))
-    two = page.upload(("a.csv", b"q,a\nx,y\n"), ("b.csv", b"q,a\nx,y\n")).json()
-    assert page.choose(two)["output"] == {"error": None}
+    two = page.upload(("a.csv", b"q,a\nx,y\n"), ("b.csv", b"q,a\nx,y\n"))
+    assert (two.status_code, two.text) == (400, "One file at a time, please. Upload the others after it.")
+    one_by_one = [page.upload((name, b"q,a\nx,y\n")).json()[0] for name in ("a.csv", "b.csv")]
+    assert page.choose(one_by_one)["output"] == {"error": None}
     assert len(datasets(page)) == before
     assert [block.file_count for block in page.page.blocks.values() if block.elem_id == "upload"] == ["single"]
 
