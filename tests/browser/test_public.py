@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -21,12 +21,24 @@ def public_server(tiny_home_server: Server) -> Iterator[Server]:
     tiny_home_server.stop()
 
 
-def visitor(browser: Browser, url: str) -> Page:
-    """A browser of its own, with the page as far as it has drawn itself."""
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-    page.goto(url)
-    expect(page.locator("#activity")).to_be_visible()
-    return page
+Visitors = Callable[[str], Page]
+
+
+@pytest.fixture
+def visitors(browser: Browser) -> Iterator[Visitors]:
+    """Browsers of their own, each with the page as far as it has drawn itself."""
+    contexts = []
+
+    def visitor(url: str) -> Page:
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 900}))
+        page = contexts[-1].new_page()
+        page.goto(url)
+        expect(page.locator("#activity")).to_be_visible()
+        return page
+
+    yield visitor
+    for context in contexts:
+        context.close()
 
 
 def train_example(page: Page) -> None:
@@ -38,8 +50,8 @@ def train_example(page: Page) -> None:
     expect(page.locator("#run-title")).to_be_visible()
 
 
-def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> None:
-    ann, bob = visitor(browser, public_server.url), visitor(browser, public_server.url)
+def test_two_visitors_do_not_meet(public_server: Server, visitors: Visitors) -> None:
+    ann, bob = visitors(public_server.url), visitors(public_server.url)
     train_example(ann)
     expect(bob.locator("#activity")).to_have_text("Someone else is training")
     bob.get_by_role("tab", name="My models").click()
@@ -52,9 +64,9 @@ def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> No
 
     ann.get_by_role("tab", name="My models").click()
     shot(ann, "public-models")
-    her_link_opens_them_elsewhere(ann, browser)
+    her_link_opens_them_elsewhere(ann, visitors)
     what_was_learned_can_be_taken_along(ann)
-    a_link_lets_others_read(ann, browser)
+    a_link_lets_others_read(ann, visitors)
     ann.locator("#delete-everything").click()
     ann.locator("#delete-everything-yes").click()
     expect(ann.locator("#keeping-said")).to_contain_text("All of it is deleted.")
@@ -62,12 +74,12 @@ def test_two_visitors_do_not_meet(public_server: Server, browser: Browser) -> No
     assert list(public_server.home.runs.iterdir()) == [] and list(public_server.home.datasets.iterdir()) == []
 
 
-def her_link_opens_them_elsewhere(ann: Page, browser: Browser) -> None:
+def her_link_opens_them_elsewhere(ann: Page, visitors: Visitors) -> None:
     ann.locator("#keep-link").click()
     link = ann.locator("#my-link textarea, #my-link input")
     expect(link).to_have_value(re.compile("#key="))
     expect(ann.locator("#my-code img")).to_be_visible()
-    phone = visitor(browser, link.input_value())
+    phone = visitors(link.input_value())
     assert "key=" not in phone.url
     phone.get_by_role("tab", name="My models").click()
     expect(phone.locator("#model-detail")).to_contain_text("character")
@@ -84,12 +96,12 @@ def what_was_learned_can_be_taken_along(ann: Page) -> None:
         assert any(name.endswith("adapter_model.safetensors") for name in archive.namelist()) and archive.testzip() is None
 
 
-def a_link_lets_others_read(ann: Page, browser: Browser) -> None:
+def a_link_lets_others_read(ann: Page, visitors: Visitors) -> None:
     ann.get_by_role("button", name="Share it").click()
     ann.locator("#share-make").click()
     shared = ann.locator("#share-link textarea, #share-link input")
     expect(shared).to_have_value(re.compile("#share="))
-    guest = visitor(browser, shared.input_value())
+    guest = visitors(shared.input_value())
     expect(guest.locator("#message")).to_contain_text("Shared with you: you can read and chat. Only its owner can change it.")
     expect(guest.locator("#verdict")).to_be_visible()
     guest.get_by_role("tab", name="My models").click()
@@ -106,8 +118,8 @@ def a_link_lets_others_read(ann: Page, browser: Browser) -> None:
     expect(guest.locator("#models-none")).to_be_visible()
 
 
-def test_a_key_that_the_server_has_forgotten_is_replaced(public_server: Server, browser: Browser) -> None:
-    page = visitor(browser, f"{public_server.url}#key={'f' * 32}")
+def test_a_key_that_the_server_has_forgotten_is_replaced(public_server: Server, visitors: Visitors) -> None:
+    page = visitors(f"{public_server.url}#key={'f' * 32}")
     page.locator("#example-character").click()
     expect(page.locator("#data-title")).to_contain_text("character")
 
@@ -120,8 +132,7 @@ def workshop(tiny_home_server: Server) -> Iterator[Server]:
     tiny_home_server.stop()
 
 
-def test_a_workshop_is_for_those_who_know_its_code(workshop: Server, browser: Browser) -> None:
-    page = browser.new_context().new_page()
+def test_a_workshop_is_for_those_who_know_its_code(workshop: Server, page: Page) -> None:
     page.goto(workshop.url)
     code = page.locator("#workshop-code textarea, #workshop-code input")
     expect(code).to_be_visible()
