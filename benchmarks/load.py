@@ -20,6 +20,7 @@ import httpx2
 import psutil
 
 from benchmarks.page_client import Layout, Visitor, read_layout
+from qlora_demo.events import read_events
 from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.run_dir import Home
 
@@ -83,8 +84,10 @@ async def followed(load: Load, viewers: int, seconds: float) -> str:
     """Clicks of one while so many follow a training."""
     async with client(load.url) as http:
         owner = await load.visitor(http)
-        await train(load, owner)
         watching = [await load.visitor(http) for _ in range(viewers - 1)] + [owner]
+        await train(load, owner)
+        while not any(read_events(run / "events.jsonl")[0] for run in load.home.runs.iterdir()):
+            await asyncio.sleep(0.5)
         click, values = load.click_function()
         end = asyncio.get_running_loop().time() + seconds
         load.errors = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import gradio as gr
 
@@ -24,6 +25,7 @@ def land(page: Page, visit: Visit, link: tuple[str, str], remembered: tuple[str,
     secret of one that is shared."""
     dataset_id, run_id, visited, chat = remembered
     asked, secret = link
+    drawn = drawn_now(visit, "")  # first: what changes while the page is drawn is then noticed
     came_by = visit.studio.sharing.come_by(visit.owner, secret) if secret else ""
     views = visit.studio.runs(visit.owner)
     ids = [view.id for view in views]
@@ -46,7 +48,7 @@ def land(page: Page, visit: Visit, link: tuple[str, str], remembered: tuple[str,
         page.shell.run_id: run,
         page.shell.visited: time.time(),
         page.shell.message: shown(_told(visit, linked, asked or secret)),
-        page.shell.drawn: drawn_now(visit, run),
+        page.shell.drawn: replace(drawn, shown=run),
     }
 
 

@@ -14,6 +14,8 @@ from qlora_demo.ui.theme import CSS, theme
 from qlora_demo.web.calls import Function, Kind
 from qlora_demo.web.guards import guarded
 
+OPEN_PAGES = 400
+"""That the server remembers, 1.3 MB each. An open page looks every second or two, so those that are forgotten are closed."""
 NUMBER: Kind = (int, float)
 KINDS: Mapping[type, Kind] = MappingProxyType(
     {
@@ -55,7 +57,7 @@ def launch(demo: gr.Blocks, studio: Studio) -> str:
         footer_links=[],
         allowed_paths=[],
         blocked_paths=[str(studio.home.path)],
-        state_session_capacity=1000,
+        state_session_capacity=OPEN_PAGES,
         max_file_size=settings.max_upload_bytes(),
         app_kwargs={"max_body_size": settings.max_upload_bytes() + 1_000_000, "lifespan": behind_guards},
         auth=settings.logins() or None,
