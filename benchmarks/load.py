@@ -1,6 +1,7 @@
 """A page under load: viewers that follow a running training while somebody clicks, page after page, one client that floods, fifty at once who start.
 
-Usage: python -m benchmarks.load [--viewers 100] [--seconds 30] [--pages 1000]. Needs the bundled model. The clients run on the same cores.
+Usage: python -m benchmarks.load [--viewers 100] [--seconds 30] [--pages 1000]
+[--parts followed,flooded,submitted,pages]. Needs the bundled model. The clients run on the same cores.
 """
 
 from __future__ import annotations
@@ -194,15 +195,15 @@ async def run(options: argparse.Namespace, place: Path) -> None:
     try:
         async with client(url) as http:
             load = Load(url, home, psutil.Process(process.pid), await read_layout(http))
-        parts: list[Callable[[], Awaitable[str]]] = [
-            lambda: followed(load, options.viewers, options.seconds),
-            lambda: flooded(load),
-            lambda: submitted(load),
-            lambda: pages(load, options.pages),
-        ]
+        parts: dict[str, Callable[[], Awaitable[str]]] = {
+            "followed": lambda: followed(load, options.viewers, options.seconds),
+            "flooded": lambda: flooded(load),
+            "submitted": lambda: submitted(load),
+            "pages": lambda: pages(load, options.pages),
+        }
         print("| load | measured | | |\n|---|---|---|---|")
-        for part in parts:
-            print(await part(), flush=True)
+        for part in options.parts.split(","):
+            print(await parts[part](), flush=True)
     finally:
         process.terminate()
         await process.wait()
@@ -212,6 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--viewers", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--parts", default="followed,flooded,submitted,pages")
     parser.add_argument("--pages", type=int, default=1000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:

@@ -57,6 +57,14 @@ def start_detached(
     return process
 
 
+def give_way() -> None:
+    """From now on this process gives way to others, as a detached one does."""
+    if sys.platform == "win32":
+        psutil.Process().nice(BELOW_NORMAL_PRIORITY)
+    else:
+        os.nice(NICE)
+
+
 def kill_tree(pid: int) -> None:
     """Ends a process that `start_detached` started, and its children, at once."""
     if sys.platform != "win32":

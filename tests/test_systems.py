@@ -236,3 +236,10 @@ def test_no_other_module_knows_which_system_it_runs_on() -> None:
         for what, pattern in ELSEWHERE.items():
             found += [f"{path.relative_to(ROOT)}: {what}: {hit[0]}" for hit in re.finditer(pattern, text, re.MULTILINE)]
     assert found == []
+
+
+def test_a_process_gives_way(tmp_path: Path) -> None:
+    program = "import psutil; from qlora_demo.systems import give_way; b = psutil.Process().nice(); give_way(); print(b, psutil.Process().nice())"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+    before, after = map(int, said.stdout.split())
+    assert after == min(19, before + systems.NICE)

@@ -20,10 +20,11 @@ from qlora_demo.data.taking import take_copy
 from qlora_demo.errors import DataError, UserError
 from qlora_demo.room import DISK_FULL, is_full
 from qlora_demo.run_dir import publish
-from qlora_demo.systems import limit_memory
+from qlora_demo.systems import give_way, limit_memory
 
 
 def main() -> None:
+    give_way()
     request = json.loads(sys.stdin.read())
     print(json.dumps(_answer(request)))
 
