@@ -50,18 +50,22 @@ class Owners:
         return owner
 
     def _signed_in(self, login: Login) -> str:
-        """The owner of somebody who needs no key, else ""."""
-        if login.hub_name and login.hub_name == self._settings.author:
-            return HOST
-        if login.hub_id:
-            return f"hub-{_hash(login.hub_id)}"
+        """The owner of somebody who needs no key, else "". An account on the model hub counts on a public page alone."""
         if login.name:
             return f"login-{_hash(login.name)}"
-        return "" if self._settings.public() else LOCAL
+        if not self._settings.public():
+            return LOCAL
+        if login.hub_name and login.hub_name == self._settings.author:
+            return HOST
+        return f"hub-{_hash(login.hub_id)}" if login.hub_id else ""
 
     def needs_key(self, key: str, login: Login = NOBODY) -> bool:
         """Whether `new_key` must come first."""
         return not (self._signed_in(login) or self._ledger.knows_owner(of_key(key)))
+
+    def of_browser(self, key: str) -> str:
+        """The owner that a browser had before somebody signed in there, "" for none."""
+        return of_key(key) if self._ledger.knows_owner(of_key(key)) else ""
 
     def new_key(self, code: str = "") -> str:
         """128 random bits as 32 digits, for one browser. `code` is the workshop's, where there is one. Raises NotFoundError for a wrong one."""

@@ -339,6 +339,8 @@ class Studio:
         view = self.run(owner, run_id)
         if not view.usable():
             raise BusyError("This model is not finished, so it cannot be downloaded yet.")
+        if view.guest(owner):
+            raise BusyError("This model is shared with you: you can chat with it, but not download it.")
         return self.tickets.mint(Folder(self.home.run(run_id).weights(), view.name))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:

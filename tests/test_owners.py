@@ -72,6 +72,17 @@ def test_without_an_author_nobody_is_the_host_by_having_no_name(tmp_path: Path) 
     assert made.owner("", Login(hub_id="1", hub_name="")) != HOST
 
 
+def test_an_account_is_nobody_else_on_ones_own_machine(tmp_path: Path) -> None:
+    made = owners(tmp_path, author="ann")
+    assert made.owner("", Login(hub_id="1", hub_name="bob")) == made.owner("", Login(hub_id="1", hub_name="ann")) == LOCAL
+
+
+def test_what_a_browser_had_before_is_known_by_its_key_alone(tmp_path: Path) -> None:
+    made = owners(tmp_path, mode="public")
+    key = made.new_key()
+    assert [made.of_browser(tried) for tried in (key, "f" * 32, "")] == [of_key(key), "", ""]
+
+
 def test_on_ones_own_machine_everybody_is_host(tmp_path: Path) -> None:
     made = owners(tmp_path)
     assert made.is_host(made.owner("anything"))

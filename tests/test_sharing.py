@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from qlora_demo.errors import BusyError, NotFoundError
+from qlora_demo.run_dir import write_json
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
 
@@ -40,6 +41,10 @@ def test_a_guest_reads_and_changes_nothing(studio: Studio, tmp_path: Path) -> No
     for change in (studio.stop, studio.delete, studio.resume, lambda o, r: studio.rename(o, r, "x"), studio.sharing.link, studio.sharing.take_back):
         with pytest.raises(BusyError, match="shared with you|Only its owner"):
             change(guest, run)
+    write_json(studio.home.run(run).result_json, {"outcome": "finished", "reason": "", "artifact_bytes": 7})
+    with pytest.raises(BusyError, match="not download it"):
+        studio.download(guest, run)
+    assert studio.download(owner, run)
     with pytest.raises(NotFoundError):
         studio.data_of(guest, run)
     with pytest.raises(NotFoundError):

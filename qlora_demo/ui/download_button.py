@@ -26,10 +26,10 @@ def build(elem_id: str) -> DownloadButton:
     return DownloadButton(gr.Button("Download", scale=0, min_width=180, visible=False, elem_id=elem_id), gr.Textbox("", visible=False))
 
 
-def draw(part: DownloadButton, view: RunView) -> Updates:
-    """Hidden while there is nothing to take along."""
+def draw(part: DownloadButton, view: RunView, owner: str) -> Updates:
+    """Hidden while there is nothing to take along, and for guests."""
     held = (view.result or {}).get("artifact_bytes") or 0
-    return {part.button: button(f"Download, {size(held)}" if held else "Download", view.usable())}
+    return {part.button: button(f"Download, {size(held)}" if held else "Download", view.usable() and not view.guest(owner))}
 
 
 def wire(part: DownloadButton, guard: Guard, run: gr.components.Component, problem: gr.HTML) -> None:

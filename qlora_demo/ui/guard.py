@@ -81,8 +81,9 @@ class Guard:
                         return closed()
                     key = owners.new_key(code)
                 visit = Visit(self.studio, owners.owner(key, who))
-                if profile is not None and not owners.needs_key(key):  # what this browser had is the account's from now on
-                    self.studio.hand_over(owners.owner(key), visit.owner)
+                before = owners.of_browser(key)
+                if before and before != visit.owner:  # somebody signed in: what this browser had is the account's from now on
+                    self.studio.hand_over(before, visit.owner)
                 return {place: shown(""), self.key: key, **handler(visit, request.query_params.get("run", ""), *values)}
             except UserError as error:
                 return {place: shown(alert(str(error)))}

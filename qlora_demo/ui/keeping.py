@@ -47,7 +47,9 @@ def build(settings: Settings) -> Keeping:
         parts["whose"] = text(f'<p class="qd-small">{WHOSE}</p>')
         with gr.Row(elem_classes="qd-line"):
             parts["show"] = gr.Button("Keep your link", size="sm", scale=0, min_width=160, elem_id="keep-link")
-            parts["sign_in"] = gr.LoginButton("Sign in instead", size="sm", scale=0, min_width=160, elem_id="sign-in") if settings.oauth else None
+            can_sign_in = settings.oauth and settings.public()
+            signing = {"size": "sm", "scale": 0, "min_width": 160, "elem_id": "sign-in"}
+            parts["sign_in"] = gr.LoginButton("Sign in instead", **signing) if can_sign_in else None
         with gr.Column(visible=False) as parts["box"]:
             parts["link"] = gr.Textbox("", label="Your link. Keep it to yourself.", interactive=False, buttons=["copy"], elem_id="my-link")
             parts["code"] = text("", elem_id="my-code")

@@ -121,7 +121,7 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         tab.rename: button(RENAME, change),
         tab.name: view.name,
         tab.detail: detail(view),
-        **download_button.draw(tab.download, view),
+        **download_button.draw(tab.download, view, visit.owner),
         **share_box.draw(tab.share, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", not view.guest(visit.owner)),

@@ -61,7 +61,7 @@ def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
         part.chat: button(chat, ended and bool(chat)),
         part.resume: button(resume, bool(resume) and visit.studio.may_change(visit.owner, view.job)),
         part.again: button("Train again with changes", ended and not view.guest(visit.owner)),
-        **download_button.draw(part.download, view),
+        **download_button.draw(part.download, view, visit.owner),
     }
 
 
