@@ -17,7 +17,7 @@ from runs import conversations
 from qlora_demo import downloads
 from qlora_demo.downloads import TICKET_SECONDS, Folder, Tickets, safe_name
 from qlora_demo.errors import BusyError, NotFoundError
-from qlora_demo.studio import LOCAL
+from qlora_demo.owners import LOCAL
 from qlora_demo.web.download import NO_TICKET
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qlora_demo.data.conversation import Row, write_rows
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import RunDir, write_json
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 FILES = {"adapter_config.json": b'{"r": 8}', "adapter_model.safetensors": bytes(range(256)) * 10_000, "more/empty.txt": b""}
 

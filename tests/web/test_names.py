@@ -14,9 +14,10 @@ import pytest
 from data.served import Served, serve
 
 from qlora_demo.errors import NotFoundError, UserError
+from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home, read_json
 from qlora_demo.settings import Settings
-from qlora_demo.studio import LOCAL, Studio
+from qlora_demo.studio import Studio
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [
