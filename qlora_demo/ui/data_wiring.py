@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -27,27 +27,36 @@ OFF = "() => Array(2).fill({__type__: 'update', interactive: false})"
 ON = "() => ({__type__: 'update', interactive: true})"
 
 
-def wire(tab: DataTab, shell: Shell, guard: Guard, model: gr.Dropdown, start: gr.Button) -> list[gr.events.Dependency]:
-    """`model` and `start` are the form's. Returns the events that set `shell.dataset_id`, for the form to follow and put on what is put off."""
-    outputs = [*tab.outputs(), shell.dataset_id]
-    reading = {"show_progress": "minimal", "show_progress_on": [tab.empty, tab.preview]}
+@dataclass(frozen=True)
+class Reading:
+    """What every way to data shares. `start` is the form's button, which is put off while other data is on its way."""
 
-    def adopt(visit: Visit, dataset_id: str) -> Updates:
-        return {shell.dataset_id: dataset_id, **draw(tab, visit, dataset_id)}
+    tab: DataTab
+    shell: Shell
+    guard: Guard
+    start: gr.Button
 
-    def attempt(visit: Visit, asked: Attempt, shown: str) -> Updates:
+    def outputs(self) -> list:
+        return [*self.tab.outputs(), self.shell.dataset_id]
+
+    def adopt(self, visit: Visit, dataset_id: str) -> Updates:
+        return {self.shell.dataset_id: dataset_id, **draw(self.tab, visit, dataset_id)}
+
+    def attempt(self, visit: Visit, asked: Attempt, shown: str) -> Updates:
         """`shown` is the data set on the page, which stays there where this one cannot be read."""
         try:
-            return adopt(visit, asked.read(visit))
+            return self.adopt(visit, asked.read(visit))
         except DataError as error:
             failed = replace(asked, ways_out=error.ways_out)
-            return {**refused(tab, visit, failed, error, shown), **({shell.dataset_id: ""} if takes_the_place(failed, error) else {})}
+            gone = {self.shell.dataset_id: ""} if takes_the_place(failed, error) else {}
+            return {**refused(self.tab, visit, failed, error, shown), **gone}
 
-    def on(trigger: Any, handler: Callable[..., Updates], inputs: list, mode: str = "once") -> gr.events.Dependency:
-        _off_at(trigger, tab, start)
-        return guard.on(trigger, handler, inputs, outputs, tab.problem, trigger_mode=mode, **reading)
+    def on(self, trigger: Any, handler: Callable[..., Updates], inputs: list, mode: str = "once") -> gr.events.Dependency:
+        off_at(trigger, self.tab, self.start)
+        shown_on = {"show_progress": "minimal", "show_progress_on": [self.tab.empty, self.tab.preview]}
+        return self.guard.on(trigger, handler, inputs, self.outputs(), self.tab.problem, trigger_mode=mode, **shown_on)
 
-    def change(trigger: Any, inputs: list, changed: Callable[..., Any], mode: str = "once") -> gr.events.Dependency:
+    def change(self, trigger: Any, inputs: list, changed: Callable[..., Any], mode: str = "once") -> gr.events.Dependency:
         """`changed` makes other choices of who asks, those that hold now, and the controls' values; None where there is nothing to do yet."""
 
         def again(visit: Visit, asked: Attempt, dataset_id: str, *values: Any) -> Updates:
@@ -55,44 +64,61 @@ def wire(tab: DataTab, shell: Shell, guard: Guard, model: gr.Dropdown, start: gr
                 now = current(visit, asked, dataset_id)
                 choices = changed(visit, now, *values)
                 if choices is None or choices == now.choices:
-                    return {tab.problem: gr.skip()}
-                return attempt(visit, replace(now, choices=choices), now.dataset_id)
+                    return {self.tab.problem: gr.skip()}
+                return self.attempt(visit, replace(now, choices=choices), now.dataset_id)
 
-        return on(trigger, again, [tab.asked, shell.dataset_id, *inputs], mode)
+        return self.on(trigger, again, [self.tab.asked, self.shell.dataset_id, *inputs], mode)
 
-    sources, choosing = tab.sources, tab.choosing
 
-    def example(number: int) -> Callable[[Visit], Updates]:
-        return lambda visit: adopt(visit, visit.studio.data.add_example(visit.owner, EXAMPLES[number].id))
-
-    def away(remove: Callable[[DataSets], Callable[[str, str], None]]) -> Callable[[Visit, str], Updates]:
-        return lambda visit, shown: _away(visit, remove(visit.studio.data), shown, adopt)
-
-    chosen = [on(button.click, example(i), []) for i, button in enumerate(sources.examples)]
-    uploaded = on(sources.file.upload, lambda visit, path, shown: attempt(visit, Attempt(path=path), shown), [sources.file, shell.dataset_id])
-    uploaded.then(lambda: None, None, [sources.file], **HIDDEN)  # read or refused: the place is free for another file
-    pasted = [sources.paste, shell.dataset_id]
-    chosen += [uploaded, on(sources.read_paste.click, lambda visit, words, shown: attempt(visit, Attempt(text=words), shown), pasted)]
-    chosen.append(on(tab.start_over.click, away(lambda data: data.forget), [shell.dataset_id]))
-    chosen.append(on(sources.delete.click, away(lambda data: data.remove), [shell.dataset_id]))
-    last = "always_last"  # of values chosen quickly one after the other, the last one counts
-    chosen.append(change(choosing.sheet.input, [choosing.sheet], lambda visit, now, sheet: replace(now.choices, sheet=sheet, columns={}), last))
-    chosen.append(change(choosing.speaker.input, [choosing.speaker], lambda visit, now, speaker: replace(now.choices, speaker=speaker), last))
-    columns = choosing.columns_inputs()
-    chosen.append(change([part.input for part in columns], columns, _columns, last))
-    chosen.append(change(choosing.swap.click, columns, lambda visit, now, asked, answer, *rest: _columns(visit, now, answer, asked, *rest)))
-    named = [choosing.use_names.click, choosing.label_names.submit]
-    chosen.append(change(named, [choosing.label_names], _names))
-    for i, line in enumerate(tab.findings.lines):
-        chosen.append(change(line.fix.click, [line.fix], lambda visit, now, words, i=i: after_click(now.choices, _findings(visit, now), i, words)))
-    chosen.append(change(tab.every_row.click, [], lambda visit, now: replace(now.choices, test=not now.choices.test)))
-    for i, way in enumerate(tab.ways_out):
-        again = [tab.asked, shell.dataset_id]
-        chosen.append(on(way.click, lambda visit, asked, shown, i=i: attempt(visit, asked.way_out(i), shown), again))
-    _off_at(sources.hub_fetch.click, tab, start)
-    chosen.append(hub_picking.wire(sources, guard, adopt, outputs))
+def wire(tab: DataTab, shell: Shell, guard: Guard, model: gr.Dropdown, start: gr.Button) -> list[gr.events.Dependency]:
+    """`model` and `start` are the form's. Returns the events that set `shell.dataset_id`, for the form to follow and put on what is put off."""
+    reading = Reading(tab, shell, guard, start)
+    chosen = [*_sources(reading), *_choices(reading)]
+    off_at(tab.sources.hub_fetch.click, tab, start)
+    chosen.append(hub_picking.wire(tab.sources, guard, reading.adopt, reading.outputs()))
     _wire_looking(tab, shell, guard, model)
     _wire_lengths(tab, shell, guard, model, chosen)
+    return chosen
+
+
+def _sources(reading: Reading) -> list[gr.events.Dependency]:
+    """Where data comes from, and how it goes away again."""
+    tab, sources, shown, on = reading.tab, reading.tab.sources, reading.shell.dataset_id, reading.on
+
+    def example(number: int) -> Callable[[Visit], Updates]:
+        return lambda visit: reading.adopt(visit, visit.studio.data.add_example(visit.owner, EXAMPLES[number].id))
+
+    def away(remove: Callable[[DataSets], Callable[[str, str], None]]) -> Callable[[Visit, str], Updates]:
+        return lambda visit, now: _away(visit, remove(visit.studio.data), now, reading.adopt)
+
+    chosen = [on(button.click, example(i), []) for i, button in enumerate(sources.examples)]
+    uploaded = on(sources.file.upload, lambda visit, path, now: reading.attempt(visit, Attempt(path=path), now), [sources.file, shown])
+    uploaded.then(lambda: None, None, [sources.file], **HIDDEN)  # read or refused: the place is free for another file
+    pasted = on(sources.read_paste.click, lambda visit, words, now: reading.attempt(visit, Attempt(text=words), now), [sources.paste, shown])
+    chosen += [uploaded, pasted]
+    chosen.append(on(tab.start_over.click, away(lambda data: data.forget), [shown]))
+    chosen.append(on(sources.delete.click, away(lambda data: data.remove), [shown]))
+    return chosen
+
+
+def _choices(reading: Reading) -> list[gr.events.Dependency]:
+    """What is decided about it: sheet, speaker, columns, labels, what a remark or a problem offers to do."""
+    tab, choosing, change = reading.tab, reading.tab.choosing, reading.change
+    last = "always_last"  # of values chosen quickly one after the other, the last one counts
+    columns, named = choosing.columns_inputs(), [choosing.use_names.click, choosing.label_names.submit]
+    chosen = [
+        change(choosing.sheet.input, [choosing.sheet], lambda visit, now, sheet: replace(now.choices, sheet=sheet, columns={}), last),
+        change(choosing.speaker.input, [choosing.speaker], lambda visit, now, speaker: replace(now.choices, speaker=speaker), last),
+        change([part.input for part in columns], columns, _columns, last),
+        change(choosing.swap.click, columns, lambda visit, now, asked, answer, *rest: _columns(visit, now, answer, asked, *rest)),
+        change(named, [choosing.label_names], _names),
+        change(tab.every_row.click, [], lambda visit, now: replace(now.choices, test=not now.choices.test)),
+    ]
+    for i, line in enumerate(tab.findings.lines):
+        chosen.append(change(line.fix.click, [line.fix], lambda visit, now, words, i=i: after_click(now.choices, _findings(visit, now), i, words)))
+    for i, way in enumerate(tab.ways_out):
+        again = [tab.asked, reading.shell.dataset_id]
+        chosen.append(reading.on(way.click, lambda visit, asked, shown, i=i: reading.attempt(visit, asked.way_out(i), shown), again))
     return chosen
 
 
@@ -104,7 +130,7 @@ def _wire_lengths(tab: DataTab, shell: Shell, guard: Guard, model: gr.Dropdown, 
         guard.on(event.success, lengths, [shell.dataset_id, model], [tab.lengths])
 
 
-def _off_at(trigger: Any, tab: DataTab, start: gr.Button) -> None:
+def off_at(trigger: Any, tab: DataTab, start: gr.Button) -> None:
     """Nothing is started from a page that is about to be filled with other data. To be wired before what asks the server: gradio goes in order."""
     gr.on(trigger, None, None, [tab.to_training, start], js=OFF, **HIDDEN)
 

@@ -149,3 +149,21 @@ def test_a_workshop_is_for_those_who_know_its_code(workshop: Server, page: Page)
     page.reload()
     expect(page.locator("#example-character")).to_be_visible()
     expect(page.locator("#gate")).to_be_hidden()
+
+
+def test_no_tab_needs_what_the_policy_stops(public_server: Server, page: Page) -> None:
+    """Nor anything from another place. (tests/browser/test_xss.py shows that a stopped script would be seen.)"""
+    stopped: list[str] = []
+    foreign: list[str] = []
+    page.on("console", lambda message: stopped.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith((public_server.url, "data:", "blob:")) else None)
+    page.goto(public_server.url)
+    train_example(page)
+    expect(page.locator("#run-plot svg, #run-plot canvas").first).to_be_visible(timeout=120_000)
+    for name in ("1 Data", "2 Train", "3 Chat", "My models", "How it works"):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(1500)
+        shot(page, f"policy-{name.split()[-1].lower()}")
+    expect(page.locator("#diagram svg")).to_be_visible()
+    assert page.request.get(public_server.url).headers["content-security-policy"]
+    assert (stopped, foreign) == ([], [])
