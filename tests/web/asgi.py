@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Result = TypeVar("Result")
+
+
+def finished(work: Coroutine[Any, Any, Result]) -> Result:
+    """In a thread of its own: where a browser has been driven before, this one has a loop that still runs."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 async def fine(scope: Scope, receive: Receive, send: Send) -> None:
@@ -26,5 +35,5 @@ def status(app: ASGIApp, method: str, path: str, headers: Sequence[tuple[str, st
 
     encoded = [(name.encode(), value.encode()) for name, value in headers]
     scope: Mapping[str, Any] = {"type": "http", "method": method, "path": path, "headers": encoded, "client": (client, 1)}
-    asyncio.run(app(dict(scope), receive, send))
+    finished(app(dict(scope), receive, send))
     return sent[0]["status"]

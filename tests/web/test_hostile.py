@@ -181,11 +181,11 @@ def test_a_file_that_was_never_uploaded(stranger: Stranger, server: Server) -> N
             said = stranger.call(way, fn_index=one["id"], data=[{**about, "path": path}] * wide).json()["detail"]
             assert said in (BROKEN, BY_ADDRESS)  # broken: that value is never a file
     upload = next(one for one in functions(stranger) if any(event == "upload" for _, event in one["targets"]) and one["backend_fn"])
-    rest = [""] * (len(upload["inputs"]) - 1)
-    assert stranger.call(JOIN, fn_index=upload["id"], data=[{**about, "path": "http://127.0.0.1:22"}, *rest]).json()["detail"] == BY_ADDRESS
+    rest = [""] * (len(upload["inputs"]) - 2)  # before the file comes the visitor's key
+    assert stranger.call(JOIN, fn_index=upload["id"], data=["", {**about, "path": "http://127.0.0.1:22"}, *rest]).json()["detail"] == BY_ADDRESS
     for path in ("/etc/passwd", f"{server.home.path}/ledger.sqlite", f"{server.home.path}/runs/abcdef/worker.log", "..", ""):
         session = f"forged{abs(hash(path))}"
-        data = [{**about, "path": path, "orig_name": "a.csv"}, *rest]
+        data = ["", {**about, "path": path, "orig_name": "a.csv"}, *rest]
         assert stranger.call(JOIN, fn_index=upload["id"], data=data, session_hash=session).status_code == 200
         with stranger.stream("GET", f"{API}queue/data?session_hash={session}") as stream:
             lines = [json.loads(line.removeprefix("data: ")) for line in stream.iter_lines() if line.startswith("data: ")]

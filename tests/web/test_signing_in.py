@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from asgi import finished
 from itsdangerous import TimestampSigner
 from serving import Server
 
@@ -70,27 +70,27 @@ def add_data(server: Server, owner: str) -> str:
 
 
 def test_somebody_without_an_account_gets_a_key(space: Server) -> None:
-    key, host = asyncio.run(lands(space))
+    key, host = finished(lands(space))
     assert len(key) == 32 and not host
     assert space.studio().ledger.knows_owner(of_key(key))
 
 
 def test_what_the_browser_had_goes_to_the_account(space: Server) -> None:
-    key, _ = asyncio.run(lands(space))
+    key, _ = finished(lands(space))
     dataset = add_data(space, of_key(key))
-    asyncio.run(lands(space, key, **cookie("bob", "2")))
+    finished(lands(space, key, **cookie("bob", "2")))
     owners = space.studio().ledger.all_datasets()
     assert owners[dataset].startswith("hub-")
     before = owners[dataset]
-    asyncio.run(lands(space, "", **cookie("bob-renamed", "2")))
+    finished(lands(space, "", **cookie("bob-renamed", "2")))
     other = add_data(space, before)
     assert space.studio().ledger.all_datasets()[other] == before
 
 
 def test_the_creator_is_the_host_and_nobody_who_says_so(space: Server) -> None:
-    assert asyncio.run(lands(space, **cookie("ann", "1")))[1]
-    assert not asyncio.run(lands(space, **cookie("Ann", "3")))[1]
-    assert not asyncio.run(lands(space, **cookie("ann", "1", secret="guessed")))[1]
+    assert finished(lands(space, **cookie("ann", "1")))[1]
+    assert not finished(lands(space, **cookie("Ann", "3")))[1]
+    assert not finished(lands(space, **cookie("ann", "1", secret="guessed")))[1]
     assert HOST not in space.studio().ledger.all_datasets().values()
 
 
@@ -122,7 +122,7 @@ def test_a_page_with_a_login_is_for_those_who_have_one(private: Server) -> None:
         assert {client.post(f"gradio_api/{way}", json=call).status_code for way in ("queue/join", "run/predict")} <= {400, 401}
         assert client.post("gradio_api/upload", files={"files": ("x.csv", b"a,b")}).status_code == 401
     with pytest.raises(PermissionError):
-        asyncio.run(adds_data(private, "ann", "two"))
-    first = asyncio.run(adds_data(private, "ann", "one"))
-    both = asyncio.run(adds_data(private, "bob", "two"))
+        finished(adds_data(private, "ann", "two"))
+    first = finished(adds_data(private, "ann", "one"))
+    both = finished(adds_data(private, "bob", "two"))
     assert (len(first), len(both)) == (1, 2) and all(owner.startswith("login-") for owner in both)
