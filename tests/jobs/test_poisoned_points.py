@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
 
 import pytest
+from bomb import Bomb
 from runs import make_run
 from working import finish, start, wait_for_step
 
 from qlora_demo.run_dir import Home, RunDir, read_json, write_json
 from qlora_demo.training.checkpoints import COMPLETE, _fingerprints, step_of
-
-
-class Bomb:
-    """A pickle that makes a file where it is loaded."""
-
-    def __init__(self, marker: Path):
-        self._marker = marker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return open, (str(self._marker), "w")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from bomb import Bomb
 
 from qlora_demo.data.rendering import load_tokenizer
 from qlora_demo.errors import ModelError
@@ -24,16 +25,6 @@ from qlora_demo.recipe import Recipe
 from qlora_demo.training.trainer import add_adapter
 
 FP32 = Precision(torch.float32, "", "")
-
-
-class Bomb:
-    """A pickle that makes a file where it is loaded."""
-
-    def __init__(self, marker: Path):
-        self._marker = marker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return open, (str(self._marker), "w")
 
 
 @pytest.fixture
