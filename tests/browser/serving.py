@@ -90,7 +90,12 @@ STILL = """() => Promise.all(document.getAnimations()
 
 
 def serious(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on the page once it stands still: half way from off to on, a button's words are faint."""
+    """What axe-core finds serious or critical.
+
+    Read with motion reduced: half way from off to on a button's words are faint, and an answer of the server may switch one on at any moment.
+    """
+    page.emulate_media(reduced_motion="reduce")
     page.evaluate(STILL)
     found = Axe().run(page).response["violations"]
+    page.emulate_media(reduced_motion="no-preference")
     return [f"{v['id']}: {[n['html'][:120] for n in v['nodes'][:3]]}" for v in found if v["impact"] in ("serious", "critical")]
