@@ -135,7 +135,7 @@ class Answering:
             input_ids=self._next,
             attention_mask=self._mask[:, : self._width],
             position_ids=self._positions,
-            past_key_values=self._cache,
+            cache=self._cache,
             use_cache=True,
             logits_to_keep=1,
         ).logits

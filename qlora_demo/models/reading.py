@@ -1,4 +1,4 @@
-"""What a model has read, kept from one question of a conversation to the next: keys and values of every row, moved to where the next batch needs them."""
+"""What a model has read, kept from one question to the next: keys and values of every row, moved to where the next batch needs them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ COMPARED = 32
 
 
 def fingerprint(model: PreTrainedModel | PeftModel) -> tuple[int, ...]:
-    """The sum of all bits of each of the base's weights, adapters left out. Taken after a first forward pass: bitsandbytes repacks 4-bit weights in it."""
+    """The sum of the bits of each of the base's weights, adapters left out. To be taken after a first forward pass, which repacks some."""
     return tuple(_sum_of_bits(weight.data) for name, weight in model.named_parameters() if ".lora_" not in name)
 
 
