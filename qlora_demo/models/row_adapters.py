@@ -69,8 +69,10 @@ def _forward(layer: LoraLayer, spans: Sequence[Span], dtype: torch.dtype) -> Cal
 
 
 def _share(layer: LoraLayer, name: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """A (inputs, rank) and scaled B (rank, outputs) of one adapter. On a processor in 32 bits: torch prepares every product in 16 bits anew, which takes
-    ten times as long as these small ones themselves."""
+    """A (inputs, rank) and scaled B (rank, outputs) of one adapter.
+
+    On a processor in 32 bits: torch prepares every product in 16 bits anew, which takes ten times as long as these small ones themselves.
+    """
     down, up = layer.lora_A[name].weight.detach(), layer.lora_B[name].weight.detach()
     own = torch.float32 if down.device.type == "cpu" else dtype
     return down.to(own).T, (up * layer.scaling[name]).to(own).T.contiguous()
