@@ -70,8 +70,8 @@ def _forward(layer: LoraLayer, spans: Sequence[Span], dtype: torch.dtype) -> Cal
 
 
 def _base_forward(base: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The layer's own; for a weight that bitsandbytes has repacked for this processor, the product that it comes to in the end, without the five calls
-    on the way, which count when it is one token that is multiplied."""
+    """The layer's own; for a weight that bitsandbytes has repacked for this processor, the product that it comes to in the end, without five calls on
+    the way to it, which count when it is one token that is multiplied."""
     repacked = isinstance(base, Linear4bit) and vars(base.weight.quant_state).get("packing_format_for_cpu", False)
     if not repacked or base.bias is not None or base.compute_dtype != torch.bfloat16:
         return base.forward
