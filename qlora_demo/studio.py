@@ -368,7 +368,7 @@ class Studio:
         the base's place where its id is `against`. Raises UserError."""
         view, other = self.run(owner, run_id), self.run(owner, against) if against else None
         check_askable(view, other)
-        if self.chat_waits_for(owner, view, other) is not None:
+        if self.chat_waits_for(owner, view) is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
         for asked in filter(None, (run_id, against)):
             self.storage.note_run(asked)
@@ -376,16 +376,16 @@ class Studio:
         base, left = f"{view.model.id} {view.recipe.method}", self.home.run(against) if against else None
         yield from self.chat.ask(self.home.run(run_id), base, columns, ask, left)
 
-    def chat_waits_for(self, owner: str, view: RunView, against: RunView | None = None) -> RunView | None:
-        """The training that leaves no room for chat with this model, and with another one beside it; None where there is room."""
-        active, methods = self.ledger.active(), [asked.recipe.method for asked in filter(None, (view, against))]
-        if active is None or self.chat.running() or self._chat_bytes(view.model, *methods) <= self.machine.free_bytes():
+    def chat_waits_for(self, owner: str, view: RunView) -> RunView | None:
+        """The training that leaves no room for chat with this model, None where there is room."""
+        active = self.ledger.active()
+        if active is None or self.chat.running() or self._chat_bytes(view.model, view.recipe.method) <= self.machine.free_bytes():
             return None
         return read_view(self.home, active)
 
-    def _chat_bytes(self, model: BaseModel, *methods: str) -> int:
-        """One base model, and another whole one for each that was trained whole."""
-        weight = (4 if self.machine.device == "cpu" else 2) * (1 + methods.count("full"))
+    def _chat_bytes(self, model: BaseModel, method: str) -> int:
+        """One base model, or two whole ones."""
+        weight = (4 if self.machine.device == "cpu" else 2) * (2 if method == "full" else 1)
         return weight * model.dimensions.parameters() + CHAT_OVERHEAD
 
     def _make_room(self, job: Job) -> None:
