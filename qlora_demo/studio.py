@@ -43,6 +43,7 @@ from qlora_demo.settings import Settings
 from qlora_demo.sharing import Sharing
 from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
+from qlora_demo.votes import Votes
 
 CHAT_OVERHEAD = 700_000_000
 AGAIN = ", again"
@@ -67,6 +68,7 @@ class Studio:
         self.ledger = open_ledger(self.home)
         self.owners = Owners(settings, self.ledger)
         self.sharing = Sharing(self.ledger)
+        self.votes = Votes(self.home, self.ledger)
         self._submitting = threading.Lock()
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)

@@ -17,7 +17,7 @@ LAYERS = (
     ("web",),
     ("studio",),
     ("hosting",),
-    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping"),
+    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping", "votes"),
     ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),

@@ -26,13 +26,17 @@ class Ask:
 
 @dataclass(frozen=True)
 class Turn:
-    """Both answers so far. `status` is "waking", "reading", "answering" or "done"; `tokens` and `seconds` are known when done."""
+    """Both answers so far. `status` is "waking", "reading", "answering" or "done"; `tokens` and `seconds` are known when done.
+
+    `unchanged`: whether the base column was found to give exactly the base model's own numbers; None where that was not looked at.
+    """
 
     base: str = ""
     adapted: str = ""
     status: str = "waking"
     tokens: int | None = None
     seconds: float | None = None
+    unchanged: bool | None = None
 
 
 GIVEN_BACK = "Your chat was paused to make room for training. The conversation is kept."

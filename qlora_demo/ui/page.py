@@ -8,7 +8,20 @@ from typing import Any
 import gradio as gr
 
 from qlora_demo.studio import Studio
-from qlora_demo.ui import chat_asking, chat_tab, data_tab, data_wiring, flow, how_tab, landing, models_tab, train_form, train_run
+from qlora_demo.ui import (
+    blind_voting,
+    chat_after,
+    chat_asking,
+    chat_tab,
+    data_tab,
+    data_wiring,
+    flow,
+    how_tab,
+    landing,
+    models_tab,
+    train_form,
+    train_run,
+)
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.flow import Page
 from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
@@ -57,7 +70,8 @@ def _wire_tabs(page: Page) -> None:
         followed.then(None, None, [data.to_training], js=data_wiring.ON, **COMMON)
     train_form.wire(form, shell, guard)
     train_run.wire(page.run, shell, guard)
-    chat_asking.wire(page.chat, guard)
+    chat_after.wire(page.chat, guard, chat_asking.wire(page.chat, guard))
+    blind_voting.wire(page.chat, guard)
     models_tab.wire(page.models, guard)
 
 
@@ -105,6 +119,7 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
         return {shell.gate: gr.update(visible=True), page.tabs: gr.update(visible=False)}
 
     demo.load(None, js=LIVE_REGION)
+    demo.load(None, js=chat_after.COPY)
     remembered = [shell.code, shell.shared, shell.dataset_id, shell.run_id, shell.visited, chat.kept]
     outputs = [*page.outputs(), shell.gate]
     guard.arrive(demo.load, (land, closed), remembered, outputs, shell.message, js=ARRIVE)
