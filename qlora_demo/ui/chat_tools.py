@@ -52,7 +52,7 @@ def build() -> ChatTools:
 
 
 def _button(words: str, elem_id: str) -> gr.Button:
-    return gr.Button(words, size="sm", scale=0, min_width=150, elem_id=elem_id)
+    return gr.Button(words, size="sm", scale=0, min_width=230 if len(words) > 20 else 150, elem_id=elem_id)
 
 
 def closed(tools: ChatTools) -> Updates:

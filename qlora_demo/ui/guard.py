@@ -38,8 +38,8 @@ class Edited(gr.EventData):
     """A message that was changed in a chat box: its place there, and its new text. What else a stranger sends is message -1."""
 
     def __init__(self, target: Any, data: Any):
-        super().__init__(target, data)
         told = data if isinstance(data, dict) else {}
+        super().__init__(target, told)
         index, text = told.get("index"), told.get("value")
         right = type(index) is int and type(text) is str
         self.index, self.text = (index, unescaped(text)) if right else (-1, "")

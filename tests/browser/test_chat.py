@@ -44,7 +44,8 @@ def run(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunD
         assert [m.content for m in columns[0] if m.role == "user"] == [m.content for m in columns[1] if m.role == "user"]
         turn = Turn(f"I am the base, call {asked}.", "", "answering")
         yield turn
-        yield replace(turn, base=f"{turn.base} After {turns}: {question}", adapted=f"I am Wilna, call {asked}. After {turns}: {question}", status="done")
+        texts = [f"{who}, call {asked}. After {turns}: {question}" for who in ("I am the base", "I am Wilna")]
+        yield replace(turn, base=texts[0], adapted=texts[1], status="done", unchanged=True)
 
     monkeypatch.setattr(served.studio, "ask", answers)
     return finished(served.studio, tmp_path, "customers", conversations(40))
@@ -60,7 +61,7 @@ def opened(served: Served, page: Page) -> None:
 
 def said(page: Page) -> tuple[list[str], list[str]]:
     """Everything in both columns."""
-    sides = [page.locator(f"#chat-{side} .message").all_inner_texts() for side in ("base", "yours")]
+    sides = [page.locator(f"#chat-{side} [data-testid]").filter(has=page.locator(".message-content")).all_inner_texts() for side in ("base", "yours")]
     return sides[0], sides[1]
 
 
@@ -72,18 +73,144 @@ def ask(page: Page, question: str, turns: int) -> None:
 
 def settled(page: Page, turns: int) -> None:
     """So many answers are there, and none is on its way."""
+    answers = page.locator("#chat-yours [data-testid=bot]")
+    expect(answers).to_have_count(turns)
+    expect(answers.last).to_contain_text("After")
     expect(page.locator("#chat-status")).to_contain_text("Both answered")
     expect(page.locator("#ask")).to_be_visible()
-    expect(page.locator("#chat-yours [data-testid=bot]")).to_have_count(turns)
 
 
-def test_both_columns_move_together(served: Served, run: RunDir, page: Page) -> None:
+def edit(page: Page, side: str, turn: int, text: str) -> None:
+    """Changes a question in one column."""
+    box = page.locator(f"#chat-{side}")
+    box.get_by_role("button", name="Edit").nth(turn).click()
+    box.locator("textarea").fill(text)
+    box.get_by_role("button", name="Submit").click()
+
+
+def test_asking_again_changing_and_taking_back_move_both_columns(served: Served, run: RunDir, page: Page) -> None:
     opened(served, page)
     ask(page, "who?", 1)
     ask(page, TAGS, 2)
-    shot(page, "chat-two")
-    print(said(page))
-    page.locator("#chat-yours button[aria-label=Retry]").last.click()
-    page.wait_for_timeout(1500)
-    print(said(page))
-    print(page.locator("#chat-base").inner_html()[-3000:])
+    assert said(page)[1] == ["who?", "I am Wilna, call 1. After 0: who?", TAGS, f"I am Wilna, call 2. After 1: {TAGS}"]
+    page.locator("#chat-yours button[aria-label=Retry]").click()
+    expect(page.locator("#chat-base [data-testid=bot]").last).to_have_text(f"I am the base, call 3. After 1: {TAGS}")
+    settled(page, 2)
+    edit(page, "base", 1, "and <i>now</i>?")
+    expect(page.locator("#chat-yours [data-testid=bot]").last).to_have_text("I am Wilna, call 4. After 1: and <i>now</i>?")
+    settled(page, 2)
+    assert [column[2] for column in said(page)] == ["and <i>now</i>?"] * 2
+    page.locator("#chat-base button[aria-label=Undo]").click()
+    expect(page.locator("#chat-yours [data-testid=bot]")).to_have_count(1)
+    expect(page.locator("#question textarea")).to_have_value("and <i>now</i>?")
+    edit(page, "yours", 0, "who else?")  # of the first question: what came after it is gone
+    expect(page.locator("#chat-base [data-testid=bot]").last).to_have_text("I am the base, call 5. After 0: who else?")
+    settled(page, 1)
+    page.reload()
+    expect(page.locator("#activity")).to_be_visible()
+    page.get_by_role("tab", name="3 Chat").click()
+    expect(page.locator("#chat-yours [data-testid=bot]")).to_have_text("I am Wilna, call 5. After 0: who else?")
+    assert said(page) == (["who else?", "I am the base, call 5. After 0: who else?"], ["who else?", "I am Wilna, call 5. After 0: who else?"])
+
+
+def saved(page: Page, button: str) -> tuple[str, str]:
+    """(name, content) of the file that a button brings."""
+    with page.expect_download() as download:
+        page.click(button)
+    return download.value.suggested_filename, Path(download.value.path()).read_text(encoding="utf-8")
+
+
+def test_differences_are_marked_copied_without_marks_and_the_chat_is_saved(served: Served, run: RunDir, page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(served, page)
+    page.click("#save-chat")
+    page.click("#save-text")
+    expect(page.locator("#chat-problem")).to_contain_text("There is nothing to save yet.")
+    ask(page, TAGS, 1)
+    answer = page.locator("#chat-yours [data-testid=bot]").last
+    words = answer.inner_text()
+    page.click("#differences")
+    expect(page.locator("#chat-base mark")).to_have_text("the base")
+    expect(page.locator("#chat-yours mark")).to_have_text("Wilna")
+    assert answer.inner_text() == words
+    assert "underline" in page.locator("#chat-yours mark").evaluate("one => getComputedStyle(one).textDecoration")
+    page.locator("#chat-yours button[aria-label='Copy message']").last.click()
+    assert page.evaluate("navigator.clipboard.readText()") == words == f"I am Wilna, call 1. After 0: {TAGS}"
+    assert serious(page) == []
+    shot(page, "chat-differences")
+    ask(page, "and then?", 2)
+    expect(page.locator("#chat-yours mark")).to_have_count(2)
+    page.click("#differences")
+    expect(page.locator("#chat mark")).to_have_count(0)
+    name, content = saved(page, "#save-text")
+    assert name == "customers chat.md" and f"```text\n{TAGS}\n```" in content
+    name, content = saved(page, "#save-data")
+    assert name == "customers chat.json"
+    assert json.loads(content)["turns"][0] == {"question": TAGS, "base": f"I am the base, call 1. After 0: {TAGS}", "yours": words}
+
+
+def test_the_datas_own_answer_and_that_the_base_is_unchanged(served: Served, run: RunDir, page: Page) -> None:
+    opened(served, page)
+    page.click("#unseen-0")
+    settled(page, 1)
+    question, held_out = said(page)[0][0], served.studio.questions(LOCAL, run.id)[1]
+    tick, tip = page.locator(".qd-tick"), page.locator(".qd-tip")
+    expect(tick).to_have_text("✓ unchanged")
+    expect(tip).to_be_hidden()
+    tick.focus()
+    expect(tip).to_have_text("Checked a moment ago: this side gives exactly the base model's own numbers.")
+    expect(tip).to_be_visible()
+    page.click("#own-answer")
+    expect(page.locator("#own-answer-text")).to_contain_text(next(row.answer() for row in held_out if row.question() == question))
+    expect(page.locator("#own-answer")).to_be_hidden()
+    assert serious(page) == []
+    tick.focus()
+    shot(page, "chat-own-answer")
+    page.click("#learned-0")
+    settled(page, 2)
+    expect(page.locator("#own-answer-text")).to_be_hidden()
+    expect(page.locator("#own-answer")).to_be_hidden()
+
+
+def vote(page: Page, number: int, of: int, button: str) -> None:
+    expect(page.locator("#blind-question")).to_contain_text(f"Question {number} of {of}")
+    expect(page.locator(button)).to_be_visible()
+    page.click(button)
+
+
+def test_a_blind_vote_says_whose_the_answers_were_at_its_end_alone(served: Served, run: RunDir, page: Page) -> None:
+    opened(served, page)
+    page.click("#try-blind")
+    expect(page.locator("#blind-source label")).to_have_count(2)
+    page.get_by_role("radio", name="My own questions").check()
+    page.click("#blind-start")
+    expect(page.locator("#blind-problem")).to_contain_text("Type at least one question, one on each line.")
+    page.locator("#blind-own textarea").fill("who?\n\nwhere <b>?</b>\nwhen?\nwho?")
+    shot(page, "blind-choosing")
+    page.click("#blind-start")
+    wins = {"A": "#blind-choice-a", "B": "#blind-choice-b"}
+    for number in (1, 2):
+        expect(page.locator("#blind-question")).to_contain_text(f"Question {number} of 3")
+        expect(page.locator("#blind-first")).to_be_visible()
+        both = {name: page.locator(f"#blind-{place}").inner_text() for name, place in (("A", "first"), ("B", "second"))}
+        assert "Wilna" in "".join(both.values()) and "the base" in "".join(both.values())
+        if number == 2:
+            assert "where <b>?</b>" in both["A"] and serious(page) == []
+            shot(page, "blind-voting")
+        assert not re.search("your model|base model", page.locator("#blind").inner_text().replace("your model's is told", ""), re.IGNORECASE)
+        vote(page, number, 3, wins[next(name for name, text in both.items() if "Wilna" in text)])
+    vote(page, 3, 3, "#blind-choice-bad")
+    result = page.locator("#blind-result")
+    expect(result).to_contain_text("You chose your model twice, the base model never, both bad once. With a difference this small, it could be luck.")
+    expect(result).to_contain_text("Kept with this model.")
+    assert serious(page) == []
+    shot(page, "blind-revealed")
+    page.click("#blind-close")
+    expect(page.locator("#blind")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#activity")).to_be_visible()
+    page.get_by_role("tab", name="3 Chat").click()
+    page.click("#try-blind")
+    expect(page.locator("#blind-last")).to_contain_text("you chose your model twice")
+    kept = served.studio.votes.last(LOCAL, run.id)
+    assert [(one.question, one.choice) for one in kept.votes] == [("who?", "yours"), ("where <b>?</b>", "yours"), ("when?", "bad")]
