@@ -100,4 +100,4 @@ def wire(tab: ChatTab, guard: Guard) -> None:
     begun.append(guard.on(box.go_on.click, lambda visit, ballot: draw_ballot(box, ballot) if ballot else {}, [box.ballot], outputs, box.problem))
     asked = [guard.stream(event.then, (asking, failed), how, outputs, box.problem, **limits) for event in begun]
     guard.on(box.end.click, lambda visit, ballot: end(box, visit, ballot), [box.ballot], outputs, box.problem, cancels=asked)
-    guard.on(box.close.click, lambda visit: draw_closed(box), [], outputs, box.problem, cancels=asked)
+    guard.on([box.close.click, tab.run.input], lambda visit: draw_closed(box), [], outputs, box.problem, cancels=asked)

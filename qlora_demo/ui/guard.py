@@ -3,7 +3,8 @@ and are not caught."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from qlora_demo.ui.parts import alert, shown, unescaped
 
 Updates = dict[Any, Any]
 Handler = Callable[..., Updates]
-Stream = Callable[..., Iterator[Updates]]
+Stream = Callable[..., Generator[Updates, None, None]]
 TITLE = "This did not work"
 COMMON = {"api_visibility": "private", "show_progress": "hidden"}
 """Hidden from the list of endpoints, which protects nothing: whoever calls one by its number is asked for a key all the same."""
@@ -129,7 +130,9 @@ class Guard:
     def _streaming(self, handler: Stream, afterwards: Handler, place: gr.HTML) -> Callable[..., Iterator[Updates]]:
         def streamed(request: gr.Request, profile: gr.OAuthProfile | None, key: str, *values: Any) -> Iterator[Updates]:
             try:
-                yield from handler(self._visit(key, request, profile), *values)
+                with closing(handler(self._visit(key, request, profile), *values)) as updates:
+                    yield next(updates, gr.skip())  # of a generator that yields nothing, gradio empties all outputs
+                    yield from updates
             except UserError as error:
                 yield {place: shown(alert(str(error))), **afterwards(*values)}
 

@@ -21,10 +21,8 @@ Chat = dict[str, Any]
 
 EMPTY: Chat = {"run": "", "turns": []}
 SAME_AGAIN = " The answers are the same each time. For others, choose More varied in Settings."
-TICK = (
-    '<span class="qd-tick" tabindex="0" aria-describedby="unchanged-why">✓ unchanged</span><span class="qd-tip" id="unchanged-why" role="tooltip">'
-    "Checked a moment ago: this side gives exactly the base model's own numbers.</span>"
-)
+TICK = ' <span class="qd-tick" tabindex="0" aria-describedby="unchanged-why">✓ unchanged</span>'
+WHY = "Checked a moment ago: this side gives exactly the base model's own numbers."
 CHANGED = (
     '<p class="qd-note qd-bad" role="alert">This side did not give the base model\'s own numbers. Do not trust this comparison. '
     "Start the app again, and ask once more.</p>"
@@ -107,8 +105,9 @@ def headings(view: RunView | None, unchanged: bool | None = None) -> tuple[str, 
     """Above the two columns. `unchanged` is what was found of the base's numbers; None where nothing was."""
     yours = f"Your model · {view.name}" if view else "Your model"
     base = f"Base model · before training{_packed(view)}"
-    found = {None: "", True: TICK, False: CHANGED}[unchanged]
-    return f'<h3 class="qd-h3 qd-base">{esc(base)}</h3>{found}', f'<h3 class="qd-h3 qd-yours">{esc(yours)}</h3>'
+    tick = TICK if unchanged else ""
+    found = {None: "", True: f'<span class="qd-tip" id="unchanged-why" role="tooltip">{WHY}</span>', False: CHANGED}[unchanged]
+    return f'<h3 class="qd-h3 qd-base">{esc(base)}{tick}</h3>{found}', f'<h3 class="qd-h3 qd-yours">{esc(yours)}</h3>'
 
 
 def _packed(view: RunView | None) -> str:

@@ -91,6 +91,9 @@ def edit(page: Page, side: str, turn: int, text: str) -> None:
 def test_asking_again_changing_and_taking_back_move_both_columns(served: Served, run: RunDir, page: Page) -> None:
     opened(served, page)
     ask(page, "who?", 1)
+    page.click("#ask")  # without a question nothing changes
+    page.wait_for_timeout(500)
+    expect(page.locator("#ask")).to_have_text("Ask")
     ask(page, TAGS, 2)
     assert said(page)[1] == ["who?", "I am Wilna, call 1. After 0: who?", TAGS, f"I am Wilna, call 2. After 1: {TAGS}"]
     page.locator("#chat-yours button[aria-label=Retry]").click()
@@ -185,6 +188,9 @@ def test_a_blind_vote_says_whose_the_answers_were_at_its_end_alone(served: Serve
     page.get_by_role("radio", name="My own questions").check()
     page.click("#blind-start")
     expect(page.locator("#blind-problem")).to_contain_text("Type at least one question, one on each line.")
+    page.wait_for_timeout(500)  # what follows the click changes nothing
+    expect(page.locator("#blind-start")).to_have_text("Start")
+    expect(page.get_by_role("radio", name="My own questions")).to_be_checked()
     page.locator("#blind-own textarea").fill("who?\n\nwhere <b>?</b>\nwhen?\nwho?")
     shot(page, "blind-choosing")
     page.click("#blind-start")
