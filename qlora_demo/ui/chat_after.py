@@ -15,7 +15,7 @@ from qlora_demo.ui.chat_tab import ChatTab
 from qlora_demo.ui.chat_tools import HIDE, OWN, SHOW
 from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
 from qlora_demo.ui.parts import button, shown
-from qlora_demo.ui.views_chat import Chat, own_answer, own_words, turns_for
+from qlora_demo.ui.views_chat import Chat, against_of, own_answer, own_words, turns_for
 from qlora_demo.ui.views_saved import Told, data, markdown
 from qlora_demo.ui.views_train import METHOD_NAMES
 
@@ -71,7 +71,9 @@ def saved(tab: ChatTab, visit: Visit, values: tuple[str, Chat, str], as_text: bo
     turns, view = turns_for(chat, run_id), visit.studio.run(visit.owner, run_id)
     if not turns:
         raise BusyError(NOTHING_YET)
-    told = Told(view.name, view.model.id, METHOD_NAMES[view.recipe.method], instruction, time.strftime("%Y-%m-%d"))
+    against = against_of(chat, run_id)
+    other = visit.studio.run(visit.owner, against).name if against else ""
+    told = Told(view.name, view.model.id, METHOD_NAMES[view.recipe.method], instruction, time.strftime("%Y-%m-%d"), other)
     name, kind, write = ("md", "text/markdown", markdown) if as_text else ("json", "application/json", data)
     return {tab.tools.file: json.dumps([f"{safe_name(view.name)} chat.{name}", kind, write(told, turns)])}
 

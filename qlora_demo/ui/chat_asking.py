@@ -11,11 +11,11 @@ import gradio as gr
 
 from qlora_demo.chat.client import Turn
 from qlora_demo.run_view import RunView
-from qlora_demo.ui.chat_drawing import draw, drawn, own_instruction_of
+from qlora_demo.ui.chat_drawing import draw, draw_against, drawn, own_instruction_of
 from qlora_demo.ui.chat_tab import Asked, ChatTab
 from qlora_demo.ui.guard import Edited, Guard, Updates, Visit
 from qlora_demo.ui.parts import button, shown
-from qlora_demo.ui.views_chat import EMPTY, Chat, columns, headings, history, sampling, status, turns_for
+from qlora_demo.ui.views_chat import Chat, against_of, columns, headings, history, kept, sampling, status, turns_for
 
 AT_ONCE = 4
 """Questions in flight; the chat worker answers them one after the other."""
@@ -23,13 +23,17 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question to one model, the turns before it, and whether differing words are marked. `before` is the turn that it takes the place of."""
+    """A question to one model, the turns before it, and whether differing words are marked. 
+
+    `before` is the turn that it takes the place of; `other` the model that answers in the base's place.
+    """
 
     view: RunView
     turns: list[list[str]]
     question: str
     marking: bool
     before: list[str] | None = None
+    other: RunView | None = None
 
 
 def begin(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, answering: list[str]) -> Updates:
@@ -77,9 +81,10 @@ def answer(tab: ChatTab, answers: Iterator[Turn], exchange: Exchange) -> Iterato
     for turn in answers:
         yield {**both(False), tab.status: shown(status(turn)), tab.partial: [exchange.question, turn.base, turn.adapted]}
     said = [exchange.question, turn.base, turn.adapted]
-    kept = {"run": exchange.view.id, "turns": [*exchange.turns, said]}
-    told = {tab.status: shown(status(turn, said == exchange.before)), tab.base_heading: headings(exchange.view, turn.unchanged)[0]}
-    yield {**both(exchange.marking), **told, tab.kept: kept, tab.partial: [], **_answering(tab, False)}
+    conversation = {"run": exchange.view.id, "turns": [*exchange.turns, said], "against": exchange.other.id if exchange.other else ""}
+    head = headings(exchange.view, turn.unchanged, exchange.other)[0]
+    told = {tab.status: shown(status(turn, said == exchange.before)), tab.base_heading: head}
+    yield {**both(exchange.marking), **told, tab.kept: conversation, tab.partial: [], **_answering(tab, False)}
 
 
 def give_back(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, marking: bool) -> Updates:
@@ -97,8 +102,8 @@ def stopped(tab: ChatTab, run_id: str, chat: Chat, so_far: list[str], asked: Ask
     if not (so_far[1] or so_far[2]):
         return give_back(tab, asked, run_id, chat, marking)
     turns = [*turns_for(chat, run_id)[: asked.after], so_far]
-    kept = {tab.kept: {"run": run_id, "turns": turns}, **drawn(tab, turns, marking)}
-    return {**kept, tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
+    so_far_kept = {tab.kept: kept(chat, run_id, turns), **drawn(tab, turns, marking)}
+    return {**so_far_kept, tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
 
 
 def undo(tab: ChatTab, run_id: str, chat: Chat, answering: list[str], marking: bool) -> Updates:
@@ -106,13 +111,13 @@ def undo(tab: ChatTab, run_id: str, chat: Chat, answering: list[str], marking: b
     turns = turns_for(chat, run_id)
     if answering or not turns:
         return {}
-    fewer = {tab.kept: {"run": run_id, "turns": turns[:-1]}, tab.question: turns[-1][0], tab.status: shown("")}
+    fewer = {tab.kept: kept(chat, run_id, turns[:-1]), tab.question: turns[-1][0], tab.status: shown("")}
     return {**fewer, **drawn(tab, turns[:-1], marking), tab.tools.own: button("", False), tab.tools.own_answer: shown("")}
 
 
-def start_over(tab: ChatTab) -> Updates:
+def start_over(tab: ChatTab, run_id: str, chat: Chat) -> Updates:
     gone = {tab.tools.own: button("", False), tab.tools.own_answer: shown("")}
-    return {tab.kept: EMPTY, tab.partial: [], **drawn(tab, []), tab.status: shown(""), **gone, **_answering(tab, False)}
+    return {tab.kept: kept(chat, run_id, []), tab.partial: [], **drawn(tab, []), tab.status: shown(""), **gone, **_answering(tab, False)}
 
 
 def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
@@ -123,9 +128,12 @@ def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
         if asked.question:
             turns = turns_for(chat, run_id)
             before = turns[asked.after] if asked.after < len(turns) else None
-            exchange = Exchange(visit.studio.run(visit.owner, run_id), turns[: asked.after], asked.question, marking, before)
+            against = against_of(chat, run_id)
+            views = [visit.studio.run(visit.owner, one) if one else None for one in (run_id, against)]
+            exchange = Exchange(views[0], turns[: asked.after], asked.question, marking, before, views[1])
             sides = [history(exchange.turns, side, instruction, asked.question) for side in (1, 2)]
-            with closing(visit.studio.ask(visit.owner, run_id, sides, sampling(style, length))) as answers:
+            beside = {"against": against} if against else {}
+            with closing(visit.studio.ask(visit.owner, run_id, sides, sampling(style, length), **beside)) as answers:
                 yield from answer(tab, answers, exchange)
 
     def failed(asked: Asked, run_id: str, chat: Chat, *how: Any) -> Updates:
@@ -145,7 +153,7 @@ def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
     guard.on([tab.base.undo, tab.yours.undo], lambda visit, *values: undo(tab, *values), [*conversation, tools.marking], outputs, tab.problem)
     stop = [*conversation, tab.asked, tools.marking]
     guard.on(tab.stop.click, lambda visit, *values: stopped(tab, *values), stop, outputs, tab.problem, cancels=asked)
-    guard.on(tools.start_over.click, lambda visit: start_over(tab), [], outputs, tab.problem, cancels=asked)
+    guard.on(tools.start_over.click, lambda visit, *values: start_over(tab, *values), conversation[:2], outputs, tab.problem, cancels=asked)
     _wire_model(tab, guard, asked)
     return asked
 
@@ -154,7 +162,12 @@ def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -
     """Another model, another instruction."""
 
     def chosen(visit: Visit, run_id: str, chat: Chat) -> Updates:
-        return {**draw(tab, visit, run_id, chat), tab.partial: [], **_answering(tab, False)}
+        beside = draw_against(tab, visit.studio.runs(visit.owner), run_id, chat)
+        return {**draw(tab, visit, run_id, chat), **beside, tab.partial: [], **_answering(tab, False)}
+
+    def beside(visit: Visit, against: str, run_id: str, chat: Chat) -> Updates:
+        conversation = {"run": run_id, "turns": [], "against": against}
+        return {**chosen(visit, run_id, conversation), tab.kept: conversation}
 
     def changed(visit: Visit, run_id: str, instruction: str) -> Updates:
         other = instruction.strip() != own_instruction_of(visit, run_id).strip()
@@ -164,7 +177,8 @@ def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -
         own = own_instruction_of(visit, run_id)
         return {tab.instruction: own, tab.other_instruction: gr.update(visible=False), tab.put_back: button("Put it back", False)}
 
-    outputs = [*tab.outputs(), tab.partial, tab.ask, tab.stop]
+    outputs = [*tab.outputs(), tab.kept, tab.partial, tab.ask, tab.stop]
+    guard.on(tab.against.input, beside, [tab.against, tab.run, tab.kept], outputs, tab.problem, cancels=asked)
     guard.on(tab.run.input, chosen, [tab.run, tab.kept], outputs, tab.problem, cancels=asked)
     guard.on(tab.instruction.blur, changed, [tab.run, tab.instruction], outputs, tab.problem)
     guard.on(tab.put_back.click, put_back, [tab.run], outputs, tab.problem)

@@ -12,7 +12,7 @@ from qlora_demo.ui import chat_tools
 from qlora_demo.ui.chat_tab import ChatTab
 from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, note, shown
-from qlora_demo.ui.views_chat import Chat, columns, headings, own_instruction, suggestions, turns_for
+from qlora_demo.ui.views_chat import EMPTY, Chat, against_of, columns, comparisons, headings, own_instruction, suggestions, turns_for
 from qlora_demo.ui.views_models import chat_choices, chat_waits, example_offer
 
 
@@ -23,12 +23,23 @@ def chosen_model(views: list[RunView], wanted: str | None) -> str | None:
 
 
 def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updates:
-    """Which models can answer; where none can, everyone's example is offered."""
+    """Which models can answer, and beside which others; where none can, everyone's example is offered."""
     choices = chat_choices(views)
     some = gr.update(visible=bool(choices))
     sentence, words = example_offer(next((view for view in views if view.shared()), None))
     offered = {tab.offer: f"<p>{sentence}</p>", tab.example: button(words, bool(words))}
-    return {tab.none: gr.update(visible=not choices), tab.box: some, tab.run: gr.update(choices=choices, value=chosen), **offered}
+    lists = {tab.run: gr.update(choices=choices, value=chosen), tab.against: gr.update(choices=comparisons(views, chosen))}
+    return {tab.none: gr.update(visible=not choices), tab.box: some, **lists, **offered}
+
+
+def draw_against(tab: ChatTab, views: list[RunView], chosen: str | None, chat: Chat) -> Updates:
+    """Beside what the chosen model answers, as kept. Where that is not there any more, another conversation begins, with the base model."""
+    choices, against = comparisons(views, chosen), against_of(chat, chosen or "")
+    view, other = (next((view for view in views if view.id == one), None) for one in (chosen, against))
+    if against not in [run_id for _, run_id in choices]:
+        fresh = {tab.kept: {**EMPTY, "run": chosen}, **drawn(tab, [])}
+        return {**fresh, tab.against: gr.update(choices=choices, value=""), tab.base_heading: headings(view)[0]}
+    return {tab.against: gr.update(choices=choices, value=against), tab.base_heading: headings(view, None, other)[0]}
 
 
 def draw_notice(tab: ChatTab, visit: Visit, views: list[RunView], chosen: str | None) -> Updates:

@@ -33,6 +33,7 @@ class ChatTab:
     notice: gr.HTML
     box: gr.Column
     run: gr.Dropdown
+    against: gr.Dropdown
     base_heading: gr.HTML
     yours_heading: gr.HTML
     base: gr.Chatbot
@@ -60,8 +61,8 @@ class ChatTab:
         """Everything that `chat_drawing.draw` may set."""
         columns = [self.base_heading, self.yours_heading, self.base, self.yours, self.unseen_row, *self.learned, *self.unseen]
         columns += [self.offer, self.example, self.notice]
-        columns += self.tools.outputs()
-        return [self.none, self.box, self.run, *columns, self.status, self.problem, self.instruction, self.other_instruction, self.put_back]
+        told = [self.status, self.problem, self.instruction, self.other_instruction, self.put_back]
+        return [self.none, self.box, self.run, self.against, *columns, *self.tools.outputs(), *told]
 
 
 def build(kept: gr.BrowserState) -> ChatTab:
@@ -75,7 +76,9 @@ def build(kept: gr.BrowserState) -> ChatTab:
     with gr.Column(visible=False, elem_id="chat") as parts["box"]:
         text(heading("Ask both"))
         parts["notice"] = text("", visible=False, elem_id="chat-notice")
-        parts["run"] = gr.Dropdown([], label="Your model, compared with its base model", elem_id="chat-run")
+        with gr.Row():
+            parts["run"] = gr.Dropdown([], label="Your model", min_width=280, elem_id="chat-run")
+            parts["against"] = gr.Dropdown([], label="Compared with", min_width=280, elem_id="chat-against")
         with gr.Row(equal_height=True):
             parts["base_heading"], parts["base"] = _column("Base model", "chat-base")
             parts["yours_heading"], parts["yours"] = _column("Your model", "chat-yours")

@@ -125,7 +125,7 @@ def train_example(page: Page, visit: Visit) -> Updates:
 def draw_chat(page: Page, visit: Visit, views: list[RunView], wanted: str | None, chat: Chat) -> Updates:
     """Which models can answer, and the conversation with the one that is wanted or else the newest."""
     chosen = chat_drawing.chosen_model(views, wanted)
-    drawn = chat_drawing.draw(page.chat, visit, chosen, chat)
+    drawn = {**chat_drawing.draw(page.chat, visit, chosen, chat), **chat_drawing.draw_against(page.chat, views, chosen, chat)}
     return {**chat_drawing.draw_models(page.chat, views, chosen), **chat_drawing.draw_notice(page.chat, visit, views, chosen), **drawn}
 
 

@@ -17,9 +17,12 @@ SAME, VARIED = "same", "varied"
 LENGTHS = [(f"{words} words", words) for words in (50, 100, 200, 400)]
 TOKENS_A_WORD = 1.4
 Chat = dict[str, Any]
-"""What the browser keeps: {"run": id, "turns": [[question, base's answer, your model's answer], ...]}."""
+"""What the browser keeps: {"run": id, "turns": [[question, base's answer, your model's answer], ...], "against": id}.
 
-EMPTY: Chat = {"run": "", "turns": []}
+`against` is the model that answers in the base model's place, "" for the base model; a chat kept by an earlier release has none.
+"""
+
+EMPTY: Chat = {"run": "", "turns": [], "against": ""}
 SAME_AGAIN = " The answers are the same each time. For others, choose More varied in Settings."
 TICK = ' <span class="qd-tick" tabindex="0" aria-describedby="unchanged-why">✓ unchanged</span>'
 WHY = "Checked a moment ago: this side gives exactly the base model's own numbers."
@@ -33,6 +36,16 @@ def turns_for(chat: Chat, run_id: str) -> list[list[str]]:
     """The turns kept for a run; those of another run are another chat. What comes from a browser is taken as text."""
     turns = chat["turns"] if chat["run"] == run_id else []
     return [[str(part) for part in turn] for turn in turns if len(turn) == 3]
+
+
+def against_of(chat: Chat, run_id: str) -> str:
+    """Which model this one is compared with, "" for its base model."""
+    return str(chat.get("against", "")) if chat["run"] == run_id else ""
+
+
+def kept(chat: Chat, run_id: str, turns: list[list[str]]) -> Chat:
+    """What the browser keeps from now on: other turns of the same comparison."""
+    return {"run": run_id, "turns": turns, "against": against_of(chat, run_id)}
 
 
 def columns(turns: Sequence[Sequence[str]], differences: bool = False) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -93,6 +106,13 @@ def own_words(answer: str) -> str:
     return f'<div class="qd-note"><p class="qd-small">{words}</p><div class="qd-said">{esc(answer)}</div></div>'
 
 
+def comparisons(views: Sequence[RunView], chosen: str | None) -> list[tuple[str, str]]:
+    """(label, id) of what a model can be compared with: its base model, and other models that were made from the same one."""
+    view = next((view for view in views if view.id == chosen), None)
+    others = [other for other in views if view and other.id != view.id and other.usable() and other.model.id == view.model.id]
+    return [("Base model, before training", ""), *((other.name, other.id) for other in others)]
+
+
 def own_instruction(view: RunView, learned: Sequence[Row]) -> str:
     """The instruction that the model was trained with: the rows' own, else the run's."""
     first = learned[0] if learned else None
@@ -101,10 +121,10 @@ def own_instruction(view: RunView, learned: Sequence[Row]) -> str:
     return view.recipe.system_prompt
 
 
-def headings(view: RunView | None, unchanged: bool | None = None) -> tuple[str, str]:
-    """Above the two columns. `unchanged` is what was found of the base's numbers; None where nothing was."""
+def headings(view: RunView | None, unchanged: bool | None = None, other: RunView | None = None) -> tuple[str, str]:
+    """Above the two columns. `unchanged` is what was found of the base's numbers, None where nothing was; `other` answers in the base's place."""
     yours = f"Your model · {view.name}" if view else "Your model"
-    base = f"Base model · before training{_packed(view)}"
+    base = f"Compared with · {other.name}" if other else f"Base model · before training{_packed(view)}"
     tick = TICK if unchanged else ""
     found = {None: "", True: f'<span class="qd-tip" id="unchanged-why" role="tooltip">{WHY}</span>', False: CHANGED}[unchanged]
     return f'<h3 class="qd-h3 qd-base">{esc(base)}{tick}</h3>{found}', f'<h3 class="qd-h3 qd-yours">{esc(yours)}</h3>'

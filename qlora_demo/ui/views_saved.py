@@ -19,22 +19,27 @@ class Told:
     method: str
     instruction: str
     when: str
+    other: str = ""
+    """The model that answers in the base model's place; "" for the base model."""
 
 
 def markdown(told: Told, turns: Sequence[Sequence[str]]) -> str:
     """Every text stands in a fence that is longer than any inside it, so that it is read as it was written."""
+    left = f"{code(told.other)}:" if told.other else "Base model:"
     parts = [f"# Chat with {code(told.name)}", f"Base model: {code(told.model)}. Trained with {told.method}. Saved on {told.when}."]
     if told.instruction.strip():
         parts += ["Instruction to both:", fenced(told.instruction)]
     for number, (question, base, yours) in enumerate(turns, 1):
-        parts += [f"## Question {number}", fenced(question), "Base model:", fenced(base), "Your model:", fenced(yours)]
+        parts += [f"## Question {number}", fenced(question), left, fenced(base), "Your model:", fenced(yours)]
     return "\n\n".join(parts) + "\n"
 
 
 def data(told: Told, turns: Sequence[Sequence[str]]) -> str:
     """One JSON object."""
-    said = [{"question": question, "base": base, "yours": yours} for question, base, yours in turns]
+    left = "other" if told.other else "base"
+    said = [{"question": question, left: answer, "yours": yours} for question, answer, yours in turns]
     about = {"name": told.name, "base_model": told.model, "method": told.method, "instruction": told.instruction, "saved": told.when}
+    about |= {"compared_with": told.other} if told.other else {}
     return json.dumps({"schema": SCHEMA, **about, "turns": said}, ensure_ascii=False, indent=1) + "\n"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,20 +33,22 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
 
 @pytest.fixture
 def run(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
-    """A finished run, whose models say how many turns they have read, and what they were asked."""
+    """A finished run, whose models say how many turns they have read, and what they were asked; and another one."""
     asked = 0
 
-    def answers(owner: str, run_id: str, columns: Sequence[Sequence[Message]], ask: Ask) -> Iterator[Turn]:
+    def answers(owner: str, run_id: str, columns: Sequence[Sequence[Message]], ask: Ask, against: str = "") -> Iterator[Turn]:
         nonlocal asked
         asked += 1
         question, turns = columns[0][-1].content, len(columns[0]) // 2
         assert [m.content for m in columns[0] if m.role == "user"] == [m.content for m in columns[1] if m.role == "user"]
-        turn = Turn(f"I am the base, call {asked}.", "", "answering")
-        yield turn
-        texts = [f"{who}, call {asked}. After {turns}: {question}" for who in ("I am the base", "I am Wilna")]
-        yield replace(turn, base=texts[0], adapted=texts[1], status="done", unchanged=True)
+        left = "reviews" if against else "the base"
+        assert not against or served.studio.run(owner, against).name == "reviews"
+        yield Turn(f"I am {left}", "", "answering")
+        texts = [f"I am {who}, call {asked}. After {turns}: {question}" for who in (left, "Wilna")]
+        yield Turn(*texts, "done", unchanged=None if against else True)
 
     monkeypatch.setattr(served.studio, "ask", answers)
+    finished(served.studio, tmp_path, "reviews", conversations(40))
     return finished(served.studio, tmp_path, "customers", conversations(40))
 
 
@@ -160,6 +161,7 @@ def test_the_datas_own_answer_and_that_the_base_is_unchanged(served: Served, run
     tick, tip = page.locator(".qd-tick"), page.locator(".qd-tip")
     expect(tick).to_have_text("✓ unchanged")
     expect(tip).to_be_hidden()
+    expect(page.locator("#own-answer")).to_be_visible()  # the answer's last event is over
     tick.focus()
     expect(tip).to_have_text("Checked a moment ago: this side gives exactly the base model's own numbers.")
     expect(tip).to_be_visible()
@@ -220,3 +222,28 @@ def test_a_blind_vote_says_whose_the_answers_were_at_its_end_alone(served: Serve
     expect(page.locator("#blind-last")).to_contain_text("you chose your model twice")
     kept = served.studio.votes.last(LOCAL, run.id)
     assert [(one.question, one.choice) for one in kept.votes] == [("who?", "yours"), ("where <b>?</b>", "yours"), ("when?", "bad")]
+
+
+def test_another_model_answers_in_the_bases_place(served: Served, run: RunDir, page: Page) -> None:
+    opened(served, page)
+    ask(page, "who?", 1)
+    page.locator("#chat-against input").click()
+    page.get_by_role("option", name="reviews").click()
+    expect(page.locator("#chat")).to_contain_text("Compared with · reviews")
+    expect(page.locator("#chat-yours [data-testid=bot]")).to_have_count(0)  # another comparison is another conversation
+    ask(page, "who?", 1)
+    assert said(page)[0][1] == "I am reviews, call 2. After 0: who?"
+    expect(page.locator(".qd-tick")).to_have_count(0)
+    shot(page, "chat-compared")
+    assert serious(page) == []
+    page.reload()
+    expect(page.locator("#activity")).to_be_visible()
+    page.get_by_role("tab", name="3 Chat").click()
+    expect(page.locator("#chat-against input")).to_have_value("reviews")
+    ask(page, "and then?", 2)
+    assert said(page)[0][3] == "I am reviews, call 3. After 1: and then?"
+    page.locator("#chat-against input").click()
+    page.get_by_role("option", name="Base model").click()
+    expect(page.locator("#chat")).to_contain_text("Base model · before training")
+    ask(page, "who?", 1)
+    assert said(page)[0][1] == "I am the base, call 4. After 0: who?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import gradio as gr
 import pytest
@@ -10,7 +11,8 @@ from ui.ui_examples import run
 
 from qlora_demo.chat.client import Turn
 from qlora_demo.ui import chat_tab
-from qlora_demo.ui.chat_asking import Exchange, answer, ask, ask_again, ask_otherwise, begin, give_back, stopped, undo
+from qlora_demo.ui.chat_asking import Exchange, answer, ask, ask_again, ask_otherwise, begin, give_back, start_over, stopped, undo
+from qlora_demo.ui.chat_drawing import draw_against
 from qlora_demo.ui.chat_tab import Asked, ChatTab
 from qlora_demo.ui.guard import Edited
 
@@ -42,7 +44,7 @@ def test_the_last_update_says_everything_even_where_those_before_are_skipped(tab
                 update.clear()
     assert "Both answered in 1 s, 4 word pieces.<" in last[tab.status]["value"]
     assert contents(last[tab.yours]) == ["who?", "I am Wilna.", "Who?", "We are."]
-    assert last[tab.kept] == {"run": "abc", "turns": [CHAT["turns"][0], ["Who?", "I am.", "We are."]]}
+    assert last[tab.kept] == {"run": "abc", "turns": [CHAT["turns"][0], ["Who?", "I am.", "We are."]], "against": ""}
     assert (last[tab.ask]["visible"], last[tab.stop]["visible"], last[tab.partial]) == (True, False, [])
     assert "unchanged" in last[tab.base_heading]
 
@@ -89,7 +91,7 @@ def test_while_an_answer_comes_no_other_question_is_begun(tab: ChatTab) -> None:
 
 def test_taking_back_puts_the_question_into_its_box(tab: ChatTab) -> None:
     updates = undo(tab, "abc", CHAT, [], False)
-    assert updates[tab.kept] == {"run": "abc", "turns": CHAT["turns"][:1]} and updates[tab.question] == "<b>?"
+    assert updates[tab.kept] == {"run": "abc", "turns": CHAT["turns"][:1], "against": ""} and updates[tab.question] == "<b>?"
     assert contents(updates[tab.base]) == ["who?", "I am an AI."]
     assert undo(tab, "other", CHAT, [], False) == {}
 
@@ -106,3 +108,22 @@ def test_stopped_in_between_keeps_what_was_said(tab: ChatTab) -> None:
     updates = stopped(tab, "abc", CHAT, ["<b>?", "half", ""], begun[tab.asked], False)
     assert updates[tab.kept]["turns"] == [CHAT["turns"][0], ["<b>?", "half", ""]]
     assert tab.kept not in stopped(tab, "abc", CHAT, ["<b>?", "", ""], begun[tab.asked], False)
+
+
+def test_a_comparison_with_another_model_stays_one(tab: ChatTab) -> None:
+    chat = {**CHAT, "against": "def"}
+    assert undo(tab, "abc", chat, [], False)[tab.kept]["against"] == "def"
+    assert start_over(tab, "abc", chat)[tab.kept] == {"run": "abc", "turns": [], "against": "def"}
+    assert start_over(tab, "xyz", chat)[tab.kept]["against"] == ""
+    other = replace(run("finished"), id="def", name="reviews")
+    *_, last = answer(tab, iter([Turn("a", "b", "done", 4, 1.0)]), Exchange(run(), [], "Who?", False, None, other))
+    assert last[tab.kept]["against"] == "def" and "Compared with · reviews" in last[tab.base_heading]
+
+
+def test_a_comparison_with_a_model_that_is_gone_begins_anew_with_the_base(tab: ChatTab) -> None:
+    views = [run("finished"), replace(run("finished"), id="def", name="reviews")]
+    kept = draw_against(tab, views, "abc", {**CHAT, "against": "def"})
+    assert (kept[tab.against]["value"], tab.kept in kept) == ("def", False) and "reviews" in kept[tab.base_heading]
+    fresh = draw_against(tab, views[:1], "abc", {**CHAT, "against": "def"})
+    assert (fresh[tab.against]["value"], fresh[tab.kept]) == ("", {"run": "abc", "turns": [], "against": ""})
+    assert fresh[tab.against]["choices"] == [("Base model, before training", "")] and fresh[tab.base] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from ui.ui_examples import HOSTILE
 
@@ -32,6 +33,13 @@ def test_json_is_the_same_as_data() -> None:
     told = json.loads(data(TOLD, TURNS))
     assert [list(turn.values()) for turn in told["turns"]] == TURNS
     assert (told["schema"], told["name"], told["instruction"]) == (1, TOLD.name, "Be brief.")
+
+
+def test_another_model_in_the_bases_place_is_named() -> None:
+    told = replace(TOLD, other="reviews")
+    assert "` reviews `:" in markdown(told, TURNS) and "Base model:\n" not in markdown(told, TURNS)
+    assert json.loads(data(told, TURNS))["turns"][0] == {"question": "who?", "other": "I am an AI.", "yours": "I am Wilna."}
+    assert json.loads(data(told, TURNS))["compared_with"] == "reviews"
 
 
 def test_fences_are_longer_than_any_inside() -> None:
