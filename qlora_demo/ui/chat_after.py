@@ -34,15 +34,21 @@ DOWNLOAD = """file => {
 """The conversation is the browser's own, so it becomes a file there, and lies on the server nowhere."""
 
 COPY = """() => {
-  let copying = false;
-  document.addEventListener('click', event => { copying = !!event.target.closest('#chat-base, #chat-yours'); }, true);
-  if (!navigator.clipboard) return;
-  const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+  let inChat = false;
+  document.addEventListener('click', event => { inChat = !!event.target.closest('#chat-base, #chat-yours'); }, true);
   const signs = {'&lt;': '<', '&gt;': '>', '&amp;': '&'};
   const plain = text => text.replace(/<\\/?mark>/g, '').replace(/&(lt|gt|amp);/g, sign => signs[sign]);
-  navigator.clipboard.writeText = text => write(copying ? plain(text) : text);
+  document.addEventListener('copy', event => {
+    if (!inChat || event.target.tagName !== 'TEXTAREA' || event.target.parentNode !== document.body) return;
+    event.clipboardData.setData('text/plain', plain(event.target.value));
+    event.preventDefault();
+  });
+  if (!navigator.clipboard) return;
+  const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+  navigator.clipboard.writeText = text => write(inChat ? plain(text) : text);
 }"""
-"""A chat box copies the html that it was given. What a person copies is the text that was read: without marks, and with its own signs."""
+"""A chat box copies the html that it was given. What a person copies is the text that was read: without marks, and with its own
+signs. Where the page did not come over https, gradio copies out of a field of its own, right inside the body."""
 
 
 def toggle(tab: ChatTab, run_id: str, chat: Chat, marking: bool, answering: Sequence[str]) -> Updates:

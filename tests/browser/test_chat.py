@@ -140,6 +140,12 @@ def test_differences_are_marked_copied_without_marks_and_the_chat_is_saved(serve
     assert "underline" in page.locator("#chat-yours mark").evaluate("one => getComputedStyle(one).textDecoration")
     page.locator("#chat-yours button[aria-label='Copy message']").last.click()
     assert page.evaluate("navigator.clipboard.readText()") == words == f"I am Wilna, call 1. After 0: {TAGS}"
+    page.evaluate("delete Navigator.prototype.clipboard")  # as without https
+    page.locator("#chat-base button[aria-label='Copy message']").last.click()
+    page.fill("#question textarea", "")
+    page.keyboard.press("Control+v")
+    expect(page.locator("#question textarea")).to_have_value(f"I am the base, call 1. After 0: {TAGS}")
+    page.fill("#question textarea", "")
     assert serious(page) == []
     shot(page, "chat-differences")
     ask(page, "and then?", 2)
