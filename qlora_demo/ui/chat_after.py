@@ -33,9 +33,13 @@ DOWNLOAD = """file => {
 }"""
 """The conversation is the browser's own, so it becomes a file there, and lies on the server nowhere."""
 
-COPY = """() => {
+BROWSER = """() => {
   let inChat = false;
-  document.addEventListener('click', event => { inChat = !!event.target.closest('#chat-base, #chat-yours'); }, true);
+  const name = field => field.setAttribute('aria-label', 'Your question, in other words');
+  document.addEventListener('click', event => {
+    inChat = !!event.target.closest('#chat-base, #chat-yours');
+    if (inChat) setTimeout(() => document.querySelectorAll('#chat .edit-textarea').forEach(name), 50);
+  }, true);
   const signs = {'&lt;': '<', '&gt;': '>', '&amp;': '&'};
   const plain = text => text.replace(/<\\/?mark>/g, '').replace(/&(lt|gt|amp);/g, sign => signs[sign]);
   document.addEventListener('copy', event => {
@@ -47,15 +51,16 @@ COPY = """() => {
   const write = navigator.clipboard.writeText.bind(navigator.clipboard);
   navigator.clipboard.writeText = text => write(inChat ? plain(text) : text);
 }"""
-"""A chat box copies the html that it was given. What a person copies is the text that was read: without marks, and with its own
-signs. Where the page did not come over https, gradio copies out of a field of its own, right inside the body."""
+"""gradio gives the field of a question that is changed no name, and copies the html that a chat box was given. What a person copies is the text
+that was read: without marks, and with its own signs. Where the page did not come over https, gradio copies out of a field right inside the body."""
 
 
 def toggle(tab: ChatTab, run_id: str, chat: Chat, marking: bool, answering: Sequence[str]) -> Updates:
-    """Marks the words that differ, or shows the answers as they are. While an answer comes, its columns stay as they are until it is whole."""
-    now = not marking
-    told = {tab.tools.marking: now, tab.tools.differences: HIDE if now else SHOW}
-    return told if answering else {**told, **drawn(tab, turns_for(chat, run_id), now)}
+    """Marks the words that differ, or shows the answers as they are; not while an answer comes."""
+    if answering:
+        return {}
+    told = {tab.tools.marking: not marking, tab.tools.differences: SHOW if marking else HIDE}
+    return {**told, **drawn(tab, turns_for(chat, run_id), not marking)}
 
 
 def offer_own(tab: ChatTab, visit: Visit, run_id: str, chat: Chat) -> Updates:

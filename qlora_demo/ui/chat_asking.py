@@ -141,7 +141,7 @@ def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
 
     tools, conversation = tab.tools, [tab.run, tab.kept, tab.partial]
     shown_there = [tab.question, tab.ask, tab.stop, tab.base_heading, tab.base, tab.yours, tab.status, tab.problem]
-    outputs = [*shown_there, tools.own, tools.own_answer, tab.kept, tab.partial, tab.asked]
+    outputs = [*shown_there, tools.own, tools.own_answer, tools.differences, tab.kept, tab.partial, tab.asked]
     inputs = [tab.asked, tab.run, tab.kept, tab.style, tab.length, tab.instruction, tools.marking]
     limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
     sources = [([tab.ask.click, tab.question.submit], tab.question), *(([button.click], button) for button in (*tab.learned, *tab.unseen))]
@@ -163,7 +163,7 @@ def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -
 
     def chosen(visit: Visit, run_id: str, chat: Chat) -> Updates:
         beside = draw_against(tab, visit.studio.runs(visit.owner), run_id, chat)
-        return {**draw(tab, visit, run_id, chat), **beside, tab.partial: [], **_answering(tab, False)}
+        return {**_answering(tab, False), **draw(tab, visit, run_id, chat), **beside, tab.partial: []}
 
     def beside(visit: Visit, against: str, run_id: str, chat: Chat) -> Updates:
         conversation = {"run": run_id, "turns": [], "against": against}
@@ -185,4 +185,4 @@ def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -
 
 
 def _answering(tab: ChatTab, now: bool) -> Updates:
-    return {tab.ask: button("Ask", not now), tab.stop: button("Stop", now)}
+    return {tab.ask: button("Ask", not now), tab.stop: button("Stop", now), tab.tools.differences: gr.update(interactive=not now)}

@@ -58,4 +58,5 @@ def _button(words: str, elem_id: str) -> gr.Button:
 def closed(tools: ChatTools) -> Updates:
     """As they begin, for another conversation."""
     own = {tools.own: button(OWN, False), tools.own_answer: shown("")}
-    return {**own, tools.marking: False, tools.differences: SHOW, tools.save: button(SAVE, True), tools.formats: gr.update(visible=False)}
+    differences = {tools.marking: False, tools.differences: gr.update(value=SHOW, interactive=True)}
+    return {**own, **differences, tools.save: button(SAVE, True), tools.formats: gr.update(visible=False)}

@@ -119,7 +119,7 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
         return {shell.gate: gr.update(visible=True), page.tabs: gr.update(visible=False)}
 
     demo.load(None, js=LIVE_REGION)
-    demo.load(None, js=chat_after.COPY)
+    demo.load(None, js=chat_after.BROWSER)
     remembered = [shell.code, shell.shared, shell.dataset_id, shell.run_id, shell.visited, chat.kept]
     outputs = [*page.outputs(), shell.gate]
     guard.arrive(demo.load, (land, closed), remembered, outputs, shell.message, js=ARRIVE)

@@ -85,7 +85,8 @@ def edit(page: Page, side: str, turn: int, text: str) -> None:
     """Changes a question in one column."""
     box = page.locator(f"#chat-{side}")
     box.get_by_role("button", name="Edit").nth(turn).click()
-    box.locator("textarea").fill(text)
+    box.get_by_role("textbox", name="Your question, in other words").fill(text)
+    assert serious(page) == []
     box.get_by_role("button", name="Submit").click()
 
 

@@ -11,6 +11,7 @@ from ui.ui_examples import run
 
 from qlora_demo.chat.client import Turn
 from qlora_demo.ui import chat_tab
+from qlora_demo.ui.chat_after import toggle
 from qlora_demo.ui.chat_asking import Exchange, answer, ask, ask_again, ask_otherwise, begin, give_back, start_over, stopped, undo
 from qlora_demo.ui.chat_drawing import draw_against
 from qlora_demo.ui.chat_tab import Asked, ChatTab
@@ -127,3 +128,13 @@ def test_a_comparison_with_a_model_that_is_gone_begins_anew_with_the_base(tab: C
     fresh = draw_against(tab, views[:1], "abc", {**CHAT, "against": "def"})
     assert (fresh[tab.against]["value"], fresh[tab.kept]) == ("", {"run": "abc", "turns": [], "against": ""})
     assert fresh[tab.against]["choices"] == [("Base model, before training", "")] and fresh[tab.base] == []
+
+
+def test_differences_are_shown_and_hidden_but_not_while_an_answer_comes(tab: ChatTab) -> None:
+    on = toggle(tab, "abc", CHAT, False, [])
+    assert (on[tab.tools.marking], on[tab.tools.differences]) == (True, "Hide differences")
+    assert contents(on[tab.yours])[1] == "I am <mark>Wilna</mark>."
+    off = toggle(tab, "abc", CHAT, True, [])
+    assert (off[tab.tools.marking], off[tab.tools.differences], contents(off[tab.yours])[1]) == (False, "Show differences", "I am Wilna.")
+    assert toggle(tab, "abc", CHAT, False, ["x", "", ""]) == {}
+    assert begin(tab, Asked("x", 2), "abc", CHAT, [])[tab.tools.differences]["interactive"] is False
