@@ -12,10 +12,10 @@ from data.served import Served, serve
 from finished import finished
 from playwright.sync_api import Page, expect
 from runs import conversations
-from serving import serious, shot
+from serving import Server, serious, shot
 
 from qlora_demo.chat.client import Ask, Turn
-from qlora_demo.data.conversation import Message
+from qlora_demo.data.conversation import Message, write_rows
 from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import RunDir
 
@@ -229,6 +229,42 @@ def test_a_blind_vote_says_whose_the_answers_were_at_its_end_alone(served: Serve
     expect(page.locator("#blind-last")).to_contain_text("you chose your model twice")
     kept = served.studio.votes.last(LOCAL, run.id)
     assert [(one.question, one.choice) for one in kept.votes] == [("who?", "yours"), ("where <b>?</b>", "yours"), ("when?", "bad")]
+
+
+def trained(server: Server, tmp_path: Path) -> str:
+    """The id of a run that a worker goes through."""
+    write_rows(tmp_path / "rows.jsonl", conversations(40))
+    studio = server.studio()
+    dataset = studio.data.add_file(LOCAL, tmp_path / "rows.jsonl", "rows.jsonl")
+    recipe = studio.recommend(LOCAL, dataset, method="lora").with_texts({"epochs": "1", "evaluations": "1"})
+    return studio.submit(LOCAL, dataset, recipe, "rows")
+
+
+def test_real_models_answer_again_and_are_voted_on(tiny_server: Server, page: Page, tmp_path: Path) -> None:
+    run = trained(tiny_server, tmp_path)
+    page.goto(tiny_server.url)
+    page.click("#chat-with-it", timeout=90_000)
+    page.fill("#question textarea", "lamp and sea")
+    page.click("#ask")
+    expect(page.locator("#chat-status")).to_contain_text("Both answered", timeout=60_000)
+    expect(page.locator("#ask")).to_be_visible()
+    before = said(page)
+    page.locator("#chat-yours button[aria-label=Retry]").click()
+    expect(page.locator("#chat-status")).to_contain_text("The answers are the same each time.", timeout=60_000)
+    expect(page.locator("#ask")).to_be_visible()
+    assert said(page) == before
+    page.click("#try-blind")
+    page.click("#blind-start")
+    for _ in range(5):  # answers that are word for word the same are not asked about
+        page.wait_for_function("[...document.querySelectorAll('#blind-choice-b, #blind-result')].some(one => one.offsetParent)", timeout=60_000)
+        if page.locator("#blind-result").is_visible():
+            break
+        number = page.locator("#blind-question").inner_text()
+        page.click("#blind-choice-b")
+        expect(page.locator("#blind-question").filter(has_text=number)).to_be_hidden()
+    expect(page.locator("#blind-result")).to_contain_text("You chose", timeout=60_000)
+    kept = tiny_server.studio().votes.last(LOCAL, run)
+    assert len(kept.votes) == 5 and {one.question for one in kept.votes} <= {c.question() for c in conversations(40)}
 
 
 def test_another_model_answers_in_the_bases_place(served: Served, run: RunDir, page: Page) -> None:
