@@ -38,6 +38,8 @@ class Turn:
     tokens: int | None = None
     seconds: float | None = None
     unchanged: bool | None = None
+    shortened: bool = False
+    """The conversation is longer than what is read: its oldest turns were left out."""
 
 
 GIVEN_BACK = "Your chat was paused to make room for training. The conversation is kept."
@@ -83,7 +85,7 @@ class ChatClient:
                 elif reply["type"] == "done":
                     base_text, adapted_text = (answer["text"] for answer in reply["answers"])
                     tokens = sum(answer["tokens"] for answer in reply["answers"])
-                    yield Turn(base_text, adapted_text, "done", tokens, reply["seconds"], reply["unchanged"])
+                    yield Turn(base_text, adapted_text, "done", tokens, reply["seconds"], reply["unchanged"], reply["shortened"])
                 else:
                     raise ModelError(reply["message"])
         except ChildDied as error:

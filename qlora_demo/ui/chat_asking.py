@@ -132,8 +132,7 @@ def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
             views = [visit.studio.run(visit.owner, one) if one else None for one in (run_id, against)]
             exchange = Exchange(views[0], turns[: asked.after], asked.question, marking, before, views[1])
             sides = [history(exchange.turns, side, instruction, asked.question) for side in (1, 2)]
-            beside = {"against": against} if against else {}
-            with closing(visit.studio.ask(visit.owner, run_id, sides, sampling(style, length), **beside)) as answers:
+            with closing(visit.studio.ask(visit.owner, run_id, sides, sampling(style, length), against)) as answers:
                 yield from answer(tab, answers, exchange)
 
     def failed(asked: Asked, run_id: str, chat: Chat, *how: Any) -> Updates:

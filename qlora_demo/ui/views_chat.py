@@ -9,7 +9,7 @@ from typing import Any
 from qlora_demo.chat.client import Ask, Turn
 from qlora_demo.data.conversation import Conversation, Message, Row
 from qlora_demo.run_view import RunView
-from qlora_demo.ui.parts import counted, duration, esc, literal
+from qlora_demo.ui.parts import counted, duration, esc, literal, note
 from qlora_demo.ui.views_differences import marked
 
 SUGGESTIONS = 3
@@ -23,6 +23,7 @@ Chat = dict[str, Any]
 """
 
 EMPTY: Chat = {"run": "", "turns": [], "against": ""}
+TOO_LONG = "This chat has grown too long; the oldest part is no longer read."
 SAME_AGAIN = " The answers are the same each time. For others, choose More varied in Settings."
 TICK = ' <span class="qd-tick" tabindex="0" aria-describedby="unchanged-why">✓ unchanged</span>'
 WHY = "Checked a moment ago: this side gives exactly the base model's own numbers."
@@ -81,7 +82,7 @@ def status(turn: Turn, same_again: bool = False) -> str:
         text = f"Both answered in {duration(turn.seconds or 0)}, {tokens}.{SAME_AGAIN if same_again else ''}"
     else:
         text = {"waking": "Waking the model up, about 10 seconds.", "reading": "Reading your question…", "answering": "Answering…"}[turn.status]
-    return f'<p class="qd-small">{esc(text)}</p>'
+    return f'<p class="qd-small">{esc(text)}</p>{note(TOO_LONG if turn.shortened else "", "qd-warn")}'
 
 
 def suggestions(rows: Sequence[Row]) -> list[str]:
@@ -107,9 +108,9 @@ def own_words(answer: str) -> str:
 
 
 def comparisons(views: Sequence[RunView], chosen: str | None) -> list[tuple[str, str]]:
-    """(label, id) of what a model can be compared with: its base model, and other models that were made from the same one."""
+    """(label, id) of what a model can be compared with: its base model, and other models of the same one, packed alike."""
     view = next((view for view in views if view.id == chosen), None)
-    others = [other for other in views if view and other.id != view.id and other.usable() and other.model.id == view.model.id]
+    others = [other for other in views if view and other.id != view.id and other.usable() and _base(other) == _base(view)]
     return [("Base model, before training", ""), *((other.name, other.id) for other in others)]
 
 
@@ -128,6 +129,10 @@ def headings(view: RunView | None, unchanged: bool | None = None, other: RunView
     tick = TICK if unchanged else ""
     found = {None: "", True: f'<span class="qd-tip" id="unchanged-why" role="tooltip">{WHY}</span>', False: CHANGED}[unchanged]
     return f'<h3 class="qd-h3 qd-base">{esc(base)}{tick}</h3>{found}', f'<h3 class="qd-h3 qd-yours">{esc(yours)}</h3>'
+
+
+def _base(view: RunView) -> tuple[str, bool]:
+    return view.model.id, view.recipe.method == "qlora"
 
 
 def _packed(view: RunView | None) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ui.ui_examples import HOSTILE, run
 
 from qlora_demo.chat.client import Turn
 from qlora_demo.data.conversation import Conversation, Message, Passage
 from qlora_demo.ui.views_chat import (
     columns,
+    comparisons,
     headings,
     history,
     own_answer,
@@ -73,6 +76,8 @@ def test_status_words() -> None:
     done = Turn("a", "b", "done", 12, 3.0)
     assert "Both answered in 3 s, 12 word pieces.</p>" in status(done)
     assert "The answers are the same each time." in status(done, same_again=True)
+    assert "This chat has grown too long; the oldest part is no longer read." in status(replace(done, shortened=True))
+    assert "too long" not in status(done)
 
 
 def test_headings_say_that_the_base_is_packed_too() -> None:
@@ -80,6 +85,14 @@ def test_headings_say_that_the_base_is_packed_too() -> None:
     assert "Base model · before training · packed to 4 bits, as yours" in base
     assert "Your model · customers, 24 Nov" in yours
     assert "unchanged" not in base
+
+
+def test_a_model_is_compared_with_its_base_or_with_others_of_the_same_packed_alike() -> None:
+    mine, other, waiting = run("finished"), replace(run("finished"), id="def", name="reviews"), replace(run("queued"), id="ghi")
+    lora, bigger = (replace(other, id=name, recipe=replace(other.recipe, method=method)) for name, method in (("lora", "lora"), ("full", "full")))
+    assert comparisons([mine, other, waiting, lora], "abc") == [("Base model, before training", ""), ("reviews", "def")]
+    assert comparisons([mine, lora, bigger], "lora")[1:] == [("reviews", "full")]
+    assert comparisons([mine], None) == [("Base model, before training", "")]
 
 
 def test_headings_say_whether_the_base_is_unchanged() -> None:
