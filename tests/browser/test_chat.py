@@ -248,6 +248,7 @@ def test_real_models_answer_again_and_are_voted_on(tiny_server: Server, page: Pa
     page.click("#ask")
     expect(page.locator("#chat-status")).to_contain_text("Both answered", timeout=60_000)
     expect(page.locator("#ask")).to_be_visible()
+    expect(page.locator(".qd-tick")).to_have_text("✓ unchanged")
     before = said(page)
     page.locator("#chat-yours button[aria-label=Retry]").click()
     expect(page.locator("#chat-status")).to_contain_text("The answers are the same each time.", timeout=60_000)
