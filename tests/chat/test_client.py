@@ -55,11 +55,14 @@ def test_both_columns_stream_and_the_second_run_shares_the_base(client: ChatClie
     assert growing and all(later.base.startswith(earlier.base) for earlier, later in zip(growing, growing[1:], strict=False))
     first = turns[-1]
     assert first.status == "done" and first.base and first.base != first.adapted
+    assert first.unchanged is True and growing[-1].unchanged is None
     pid = client.pid()
     second = last(client.ask(two, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=16)))
     assert client.pid() == pid
     assert second.base == first.base
     assert second.adapted != first.adapted
+    against = last(client.ask(one, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=16), against=two))
+    assert (against.base, against.adapted, against.unchanged) == (second.adapted, first.adapted, None)
     history = [*QUESTION, Message("assistant", first.base), Message("user", "storm")]
     assert last(client.ask(one, "tiny lora", [history, QUESTION], Ask(max_new_tokens=16))).adapted == first.adapted
 
