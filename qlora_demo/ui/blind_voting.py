@@ -13,18 +13,27 @@ from qlora_demo.errors import BusyError, UserError
 from qlora_demo.ui.blind_box import ASIDE, CHOICES, OWN, BlindBox, draw_ballot, draw_choosing, draw_closed, draw_paused, draw_result
 from qlora_demo.ui.chat_asking import AT_ONCE
 from qlora_demo.ui.chat_tab import ChatTab
-from qlora_demo.ui.guard import Guard, Updates, Visit
+from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
 from qlora_demo.ui.views_blind import last_words, vote_of
 from qlora_demo.ui.views_chat import history, questions, sampling
 from qlora_demo.votes import Ballot, new_ballot, some, typed
 
+TO_BOX = """() => setTimeout(() => {
+  const box = document.getElementById('blind');
+  box.tabIndex = -1;
+  box.focus({preventScroll: true});
+  box.scrollIntoView({block: 'nearest'});
+}, 100)"""
+"""It opens below the chat, often out of sight."""
 NONE_TYPED = "Type at least one question, one on each line."
 KEPT = "Kept with this model."
 NOT_KEPT = "Not kept: this model is not yours."
 
 
-def open_box(box: BlindBox, visit: Visit, run_id: str) -> Updates:
-    """What to ask, and what came out last time. Raises NotFoundError."""
+def open_box(box: BlindBox, visit: Visit, run_id: str, ballot: Ballot | None) -> Updates:
+    """What to ask, and what came out last time; a vote that goes on stays. Raises NotFoundError."""
+    if ballot is not None:
+        return {}
     _, unseen = visit.studio.questions(visit.owner, run_id)
     return draw_choosing(box, len(questions(unseen)), last_words(visit.studio.votes.last(visit.owner, run_id)))
 
@@ -90,7 +99,8 @@ def wire(tab: ChatTab, guard: Guard) -> None:
     outputs = box.outputs()
     how = [box.ballot, tab.style, tab.length, tab.instruction]
     limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
-    guard.on(tab.tools.blind.click, lambda visit, run_id: open_box(box, visit, run_id), [tab.run], outputs, box.problem)
+    opened = guard.on(tab.tools.blind.click, lambda visit, *values: open_box(box, visit, *values), [tab.run, box.ballot], outputs, box.problem)
+    opened.then(None, None, None, js=TO_BOX, **COMMON)
     guard.on(box.source.input, own_too, [box.source], [box.own])
     begun = [guard.on(box.start.click, lambda visit, *values: start(box, visit, *values), [tab.run, box.source, box.own], outputs, box.problem)]
     begun += [

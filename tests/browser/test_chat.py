@@ -194,6 +194,7 @@ def test_a_blind_vote_says_whose_the_answers_were_at_its_end_alone(served: Serve
     opened(served, page)
     page.click("#try-blind")
     expect(page.locator("#blind-source label")).to_have_count(2)
+    expect(page.locator("#blind-start")).to_be_in_viewport()
     page.get_by_role("radio", name="My own questions").check()
     page.click("#blind-start")
     expect(page.locator("#blind-problem")).to_contain_text("Type at least one question, one on each line.")

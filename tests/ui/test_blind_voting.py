@@ -48,7 +48,7 @@ def ballot(run: RunDir) -> Ballot:
 
 def test_asked_is_what_was_set_aside_or_what_a_person_types(box: BlindBox, visit: Visit, run: RunDir) -> None:
     aside = {row.question() for row in visit.studio.questions(LOCAL, run.id)[1]}
-    assert "Set aside from your data (5 questions)" in str(open_box(box, visit, run.id)[box.source])
+    assert "Set aside from your data (5 questions)" in str(open_box(box, visit, run.id, None)[box.source])
     assert set(start(box, visit, run.id, ASIDE, "")[box.ballot].questions) == aside
     assert start(box, visit, run.id, OWN, "who?\nwhere?")[box.ballot].questions == ("who?", "where?")
     with pytest.raises(BusyError, match="Type at least one question"):
@@ -69,6 +69,10 @@ def test_a_vote_out_of_place_changes_nothing(box: BlindBox) -> None:
     assert choose(box, None, "a") == choose(box, Ballot("run", ("one",), (True,)), "a") == {}
 
 
+def test_a_vote_that_goes_on_is_not_begun_anew(box: BlindBox, visit: Visit, run: RunDir) -> None:
+    assert open_box(box, visit, run.id, ballot(run)) == {}
+
+
 def test_the_end_is_kept_for_its_owner_and_told_to_a_guest(box: BlindBox, visit: Visit, run: RunDir) -> None:
     after = choose(box, ballot(run), "a")[box.ballot]
     assert [vote.choice for vote in after.votes] == [YOURS, BASE]
@@ -79,7 +83,7 @@ def test_the_end_is_kept_for_its_owner_and_told_to_a_guest(box: BlindBox, visit:
     told = end(box, visit, after)
     assert "Kept with this model." in told[box.result]["value"] and told[box.ballot] is None
     assert visit.studio.votes.last(LOCAL, run.id).votes == after.votes
-    assert "you chose your model once, the base model once" in open_box(box, visit, run.id)[box.last]["value"]
+    assert "you chose your model once, the base model once" in open_box(box, visit, run.id, None)[box.last]["value"]
 
 
 def test_ended_early_the_votes_until_then_count_and_without_any_it_is_closed(box: BlindBox, visit: Visit, run: RunDir) -> None:
