@@ -42,7 +42,7 @@ def begin(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, answering: list[s
         return {tab.asked: Asked()}
     turns = turns_for(chat, run_id)[: asked.after]
     waiting = {tab.partial: [asked.question, "", ""], tab.status: shown(status(Turn())), **_answering(tab, True)}
-    return {tab.asked: asked, **waiting, **drawn(tab, [*turns, [asked.question, "", ""]])}
+    return {tab.asked: asked, **waiting, **_no_own(tab), **drawn(tab, [*turns, [asked.question, "", ""]])}
 
 
 def ask(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: list[str]) -> Updates:
@@ -58,7 +58,7 @@ def ask_again(tab: ChatTab, run_id: str, chat: Chat, answering: list[str]) -> Up
 
 
 def ask_otherwise(tab: ChatTab, edited: Edited, run_id: str, chat: Chat, answering: list[str]) -> Updates:
-    """A question in other words, in both columns, whichever it was changed in; what came after it is asked anew by the person, or not."""
+    """A question in other words, in both columns, whichever it was changed in; the turns after it go once there is an answer."""
     turn, answer_changed = divmod(edited.index, 2)
     turns = turns_for(chat, run_id)
     if answer_changed or not 0 <= turn < len(turns) or not edited.text.strip():
@@ -112,12 +112,12 @@ def undo(tab: ChatTab, run_id: str, chat: Chat, answering: list[str], marking: b
     if answering or not turns:
         return {}
     fewer = {tab.kept: kept(chat, run_id, turns[:-1]), tab.question: turns[-1][0], tab.status: shown("")}
-    return {**fewer, **drawn(tab, turns[:-1], marking), tab.tools.own: button("", False), tab.tools.own_answer: shown("")}
+    return {**fewer, **drawn(tab, turns[:-1], marking), **_no_own(tab)}
 
 
 def start_over(tab: ChatTab, run_id: str, chat: Chat) -> Updates:
-    gone = {tab.tools.own: button("", False), tab.tools.own_answer: shown("")}
-    return {tab.kept: kept(chat, run_id, []), tab.partial: [], **drawn(tab, []), tab.status: shown(""), **gone, **_answering(tab, False)}
+    gone = {tab.partial: [], tab.status: shown(""), **_no_own(tab), **_answering(tab, False)}
+    return {tab.kept: kept(chat, run_id, []), **drawn(tab, []), **gone}
 
 
 def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
@@ -181,6 +181,10 @@ def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -
     guard.on(tab.run.input, chosen, [tab.run, tab.kept], outputs, tab.problem, cancels=asked)
     guard.on(tab.instruction.blur, changed, [tab.run, tab.instruction], outputs, tab.problem)
     guard.on(tab.put_back.click, put_back, [tab.run], outputs, tab.problem)
+
+
+def _no_own(tab: ChatTab) -> Updates:
+    return {tab.tools.own: button("", False), tab.tools.own_answer: shown("")}
 
 
 def _answering(tab: ChatTab, now: bool) -> Updates:
