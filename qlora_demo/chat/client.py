@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from qlora_demo.chat.line import Line
 from qlora_demo.data.conversation import Message, message_to_json
 from qlora_demo.errors import BusyError, ModelError
-from qlora_demo.pipes import Child, ChildDied
+from qlora_demo.pipes import Child, ChildDied, Reply
 from qlora_demo.run_dir import RunDir
 
 
@@ -40,6 +42,8 @@ class Turn:
     unchanged: bool | None = None
     shortened: bool = False
     """The conversation is longer than what is read: its oldest turns were left out."""
+    before: int = 0
+    """Whose questions are answered first, while it is "waking"."""
 
 
 GIVEN_BACK = "Your chat was paused to make room for training. The conversation is kept."
@@ -47,14 +51,16 @@ DIED = "The chat closed unexpectedly; often the memory ran out. Ask again to sta
 
 
 class ChatClient:
-    """One chat worker at most. Questions from several tabs wait their turn in the worker's pipe."""
+    """One chat worker at most. Questions from several tabs stand in a line, whatever base they need: none ends the worker that answers another."""
 
     def __init__(self, environ: Mapping[str, str], log: Path, idle_seconds: float):
         self._environ, self._log, self._idle_seconds = environ, log, idle_seconds
         self._child: Child | None = None
         self._base = ""
         self._lock = threading.Lock()
+        self._line = Line()
         self._given_back = False
+        self._times_given_back = 0
         self._idle: threading.Timer | None = None
         self._newest: tuple[RunDir, RunDir | None, str] | None = None
 
@@ -69,34 +75,28 @@ class ChatClient:
 
         `base` names the base model and how it is packed: another base is another worker. Raises UserError.
         """
-        child = self._ready(base)
-        self._newest = (run, against, base)
-        histories = [[message_to_json(m) for m in column] for column in columns]
-        request = {"op": "ask", **_folders(run, against), "columns": histories, "sampling": asdict(ask)}
-        texts = ["", ""]
-        yield Turn(status="waking")
-        try:
-            for reply in child.ask(request):
-                if reply["type"] == "loaded":
-                    yield Turn(status="reading")
-                elif reply["type"] == "text":
-                    texts = [text + new for text, new in zip(texts, reply["texts"], strict=True)]
-                    yield Turn(texts[0], texts[1], "answering")
-                elif reply["type"] == "done":
-                    base_text, adapted_text = (answer["text"] for answer in reply["answers"])
-                    tokens = sum(answer["tokens"] for answer in reply["answers"])
-                    yield Turn(base_text, adapted_text, "done", tokens, reply["seconds"], reply["unchanged"], reply["shortened"])
-                else:
-                    raise ModelError(reply["message"])
-        except ChildDied as error:
-            raise BusyError(GIVEN_BACK if self._given_back else DIED) from error
-        finally:
-            self._rest()
+        times = self._times_given_back
+        with self._line.ticket() as ticket:
+            for before in self._line.before(ticket):
+                yield Turn(status="waking", before=before)
+            if self._times_given_back != times:  # while it stood in line: the room is a training's now
+                raise BusyError(GIVEN_BACK)
+            yield Turn(status="waking")
+            self._newest = (run, against, base)
+            histories = [[message_to_json(m) for m in column] for column in columns]
+            request = {"op": "ask", **_folders(run, against), "columns": histories, "sampling": asdict(ask)}
+            try:
+                yield from _turns(self._ready(base).ask(request))
+            except ChildDied as error:
+                raise BusyError(GIVEN_BACK if self._given_back else DIED) from error
+            finally:
+                self._rest()
 
     def release(self, given_back: bool = True) -> None:
         """Ends the worker, so that its memory is free. Whoever waits for an answer is told."""
         with self._lock:
             self._given_back = given_back
+            self._times_given_back += given_back
             if self._child is not None:
                 self._child.close()
                 self._child = None
@@ -115,14 +115,18 @@ class ChatClient:
             threading.Thread(target=self._wake_up, args=self._newest, daemon=True).start()
 
     def _wake_up(self, run: RunDir, against: RunDir | None, base: str) -> None:
-        child = self._ready(base)
-        try:
-            for reply in child.ask({"op": "open", **_folders(run, against)}):
-                if reply["type"] == "error":  # deleted meanwhile, or no memory: the next question says so
-                    print(reply["message"], file=sys.stderr, flush=True)
-        except ChildDied as error:  # given back again
-            print(error, file=sys.stderr, flush=True)
-        self._rest()
+        with self._line.ticket() as ticket:
+            for _ in self._line.before(ticket):
+                pass
+            if self.running():  # somebody asked meanwhile
+                return
+            try:
+                for reply in self._ready(base).ask({"op": "open", **_folders(run, against)}):
+                    if reply["type"] == "error":  # deleted meanwhile, or no memory: the next question says so
+                        print(reply["message"], file=sys.stderr, flush=True)
+            except ChildDied as error:  # given back again
+                print(error, file=sys.stderr, flush=True)
+            self._rest()
 
     def _ready(self, base: str) -> Child:
         with self._lock:
@@ -142,6 +146,24 @@ class ChatClient:
             self._idle = threading.Timer(self._idle_seconds, self.release, kwargs={"given_back": False})
             self._idle.daemon = True
             self._idle.start()
+
+
+def _turns(replies: Iterator[Reply]) -> Iterator[Turn]:
+    """Of an "ask" request. Raises ModelError with the worker's sentence."""
+    texts = ["", ""]
+    with closing(replies):
+        for reply in replies:
+            if reply["type"] == "loaded":
+                yield Turn(status="reading")
+            elif reply["type"] == "text":
+                texts = [text + new for text, new in zip(texts, reply["texts"], strict=True)]
+                yield Turn(texts[0], texts[1], "answering")
+            elif reply["type"] == "done":
+                base, adapted = (answer["text"] for answer in reply["answers"])
+                tokens = sum(answer["tokens"] for answer in reply["answers"])
+                yield Turn(base, adapted, "done", tokens, reply["seconds"], reply["unchanged"], reply["shortened"])
+            else:
+                raise ModelError(reply["message"])
 
 
 def _folders(run: RunDir, against: RunDir | None) -> dict[str, str]:

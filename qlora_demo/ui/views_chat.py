@@ -81,7 +81,8 @@ def status(turn: Turn, same_again: bool = False) -> str:
         tokens = counted(turn.tokens or 0, "word piece")
         text = f"Both answered in {duration(turn.seconds or 0)}, {tokens}.{SAME_AGAIN if same_again else ''}"
     else:
-        text = {"waking": "Waking the model up, about 10 seconds.", "reading": "Reading your question…", "answering": "Answering…"}[turn.status]
+        waking = f"Answering {counted(turn.before, 'question')} before yours." if turn.before else "Waking the model up, about 10 seconds."
+        text = {"waking": waking, "reading": "Reading your question…", "answering": "Answering…"}[turn.status]
     return f'<p class="qd-small">{esc(text)}</p>{note(TOO_LONG if turn.shortened else "", "qd-warn")}'
 
 

@@ -67,6 +67,39 @@ def test_both_columns_stream_and_the_second_run_shares_the_base(client: ChatClie
     assert last(client.ask(one, "tiny lora", [history, QUESTION], Ask(max_new_tokens=16))).adapted == first.adapted
 
 
+def test_another_base_waits_for_the_answer_in_progress_and_is_told(client: ChatClient, tiny_home: Home, tiny_folder: Path) -> None:
+    """The worker of the first is not ended under its answer."""
+    run = finished_run(tiny_home, tiny_folder, "run", 1)
+    first = client.ask(run, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=24))
+    while next(first).status != "answering":
+        pass
+    seen: list[Turn] = []
+    second = threading.Thread(target=lambda: seen.extend(client.ask(run, "tiny full", [QUESTION, QUESTION], Ask(max_new_tokens=4))))
+    second.start()
+    while not seen:
+        pass
+    pid = client.pid()
+    assert (seen[0].status, seen[0].before) == ("waking", 1)
+    assert last(first).status == "done"
+    second.join(60)
+    assert (seen[-1].status, client.pid() != pid) == ("done", True)
+
+
+def test_who_stands_in_line_when_the_chat_is_given_back_is_told(client: ChatClient, tiny_home: Home, tiny_folder: Path) -> None:
+    run = finished_run(tiny_home, tiny_folder, "run", 1)
+    first = client.ask(run, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=400))
+    while next(first).status != "answering":
+        pass
+    second = client.ask(run, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=4))
+    assert next(second).before == 1
+    client.release()
+    with pytest.raises(BusyError, match=GIVEN_BACK):
+        list(first)
+    with pytest.raises(BusyError, match=GIVEN_BACK):
+        list(second)
+    assert not client.running()
+
+
 def test_closing_the_iterator_stops_and_the_next_question_works(client: ChatClient, tiny_home: Home, tiny_folder: Path) -> None:
     run = finished_run(tiny_home, tiny_folder, "run", 1)
     answer = client.ask(run, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=400))

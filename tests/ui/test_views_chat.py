@@ -73,6 +73,7 @@ def test_the_instruction_is_the_one_it_was_trained_with() -> None:
 
 def test_status_words() -> None:
     assert "Waking the model up, about 10 seconds." in status(Turn())
+    assert "Answering 2 questions before yours." in status(Turn(before=2))
     done = Turn("a", "b", "done", 12, 3.0)
     assert "Both answered in 3 s, 12 word pieces.</p>" in status(done)
     assert "The answers are the same each time." in status(done, same_again=True)
