@@ -143,6 +143,12 @@ def chosen_model(views: list[RunView], wanted: str | None) -> str | None:
     return wanted if wanted in ids else ids[0] if ids else None
 
 
+def example_ready(visit: Visit) -> RunView | None:
+    """Everyone's example where it can answer now, None where there is none or no room for it."""
+    view = next((view for view in visit.studio.runs(visit.owner) if view.shared()), None)
+    return view if view is not None and view.usable() and visit.studio.chat_waits_for(visit.owner, view) is None else None
+
+
 def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updates:
     """Which models can answer; where none can, everyone's example is offered."""
     choices = chat_choices(views)

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from qlora_demo.errors import BusyError
 from qlora_demo.run_view import RunView
 from qlora_demo.ui import chat_tab, data_tab, keeping, models_tab, train_form, train_run
 from qlora_demo.ui.drawn import NOTHING, Drawn, drawn_now
@@ -90,6 +91,14 @@ def train_again(page: Page, visit: Visit, run_id: str) -> Updates:
 def show_chat(page: Page, visit: Visit, run_id: str, chat: Chat) -> Updates:
     """Tab 3 with one model."""
     return {**go(page, CHAT), **draw_chat(page, visit, visit.studio.runs(visit.owner), run_id, chat)}
+
+
+def show_example(page: Page, visit: Visit, chat: Chat) -> Updates:
+    """Tab 3 with everyone's example, while one's own run waits in line. Raises BusyError where it cannot answer any more."""
+    example = chat_tab.example_ready(visit)
+    if example is None:
+        raise BusyError("The example cannot answer right now: the machine needs its memory for training.")
+    return show_chat(page, visit, example.id, chat)
 
 
 def delete(page: Page, visit: Visit, run_id: str, shown_run: str, chat: Chat) -> Updates:

@@ -75,6 +75,7 @@ def _wire_ways(page: Page) -> None:
     way([form.change.click, chat.train_one.click, models.choose_data.click], lambda page, visit: flow.go(page, DATA), [])
     way([data.to_training.click, data.other_model.click], lambda page, visit, dataset_id: flow.show_form(page, dataset_id), [shell.dataset_id])
     way(form.start.click, start, [shell.dataset_id, form.name, *form.inputs()], form.problem)
+    way(run.meanwhile.click, flow.show_example, [chat.kept], run.problem)
     way(run.ending.chat.click, flow.show_chat, [shell.run_id, chat.kept], run.problem)
     way(run.ending.again.click, flow.train_again, [shell.run_id], run.problem)
     way(run.ending.better.click, flow.better, [shell.run_id], run.problem)

@@ -9,6 +9,7 @@ import gradio as gr
 from qlora_demo.run_view import RunView
 from qlora_demo.ui import download_button, train_answers, train_end, train_plot, train_watch
 from qlora_demo.ui import views_run as say
+from qlora_demo.ui.chat_tab import example_ready
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.form_fields import LABELS
 from qlora_demo.ui.guard import Guard, Updates, Visit
@@ -23,6 +24,8 @@ from qlora_demo.ui.views_numbers import numbers
 from qlora_demo.ui.views_train import settings_rows
 from qlora_demo.ui.views_watch import Strip, strip
 
+MEANWHILE = "Meanwhile: chat with the example"
+
 
 @dataclass(frozen=True)
 class TrainRun:
@@ -32,6 +35,7 @@ class TrainRun:
     title: gr.HTML
     stop: gr.Button
     progress: gr.HTML
+    meanwhile: gr.Button
     remark: gr.HTML
     problem: gr.HTML
     ending: Ending
@@ -46,7 +50,7 @@ class TrainRun:
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        top = [self.title, self.stop, self.progress, self.remark, self.problem, *self.ending.outputs()]
+        top = [self.title, self.stop, self.progress, self.meanwhile, self.remark, self.problem, *self.ending.outputs()]
         middle = [*self.answers.outputs(), self.knows, *self.watch.outputs(), *self.plot.outputs()]
         return [*top, *middle, self.numbers, self.log, self.settings, self.command]
 
@@ -58,6 +62,7 @@ def build() -> TrainRun:
             parts["title"] = text("", elem_id="run-title")
             parts["stop"] = gr.Button("Stop and keep what it learned", size="sm", scale=0, min_width=260, elem_id="stop-training")
         parts["progress"] = text("", elem_id="run-progress")
+        parts["meanwhile"] = gr.Button(MEANWHILE, size="sm", visible=False, elem_id="meanwhile", elem_classes="qd-narrow")
         parts["remark"] = text("", visible=False, elem_id="run-remark")
         parts["problem"] = text("", visible=False, elem_id="run-problem")
         parts["ending"] = train_end.build()
@@ -108,6 +113,7 @@ def draw_progress(run: TrainRun, visit: Visit, view: RunView, before: Strip | No
     return {
         run.stop: button(stop, bool(stop) and visit.studio.may_change(visit.owner, view.job)),
         run.progress: shown(say.progress_bar(view)),
+        run.meanwhile: button(MEANWHILE, view.job.state == "queued" and example_ready(visit) is not None),
         run.remark: shown(note(happened, kind)),
         **train_watch.draw(run.watch, strip(view), before),
         **train_plot.draw(run.plot, view),
