@@ -18,8 +18,9 @@ LOOKS = {("POST", "/gradio_api/run/predict")}
 LOOKS_A_CLICK = 4
 """So many looks may come for each click: a hundred and more pages behind one address."""
 SECONDS = 60.0
-AT_ONCE = 5
-"""A fifth of a minute's requests may come at once: a room that presses the same button, and no more than gradio's line holds."""
+AT_ONCE = 12
+"""The requests of five seconds may come at once: a room of thirty that opens the page and presses the same button. Taking in three hundred keeps
+everybody else waiting for a second and more."""
 KEPT = 20_000
 """Addresses that are remembered: about 5 MB."""
 
