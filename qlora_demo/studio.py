@@ -31,6 +31,7 @@ from qlora_demo.hosting import Hosting
 from qlora_demo.housekeeping import Housekeeper
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
+from qlora_demo.memory import Memory
 from qlora_demo.offers import ModelChoice, Offers
 from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
@@ -44,7 +45,6 @@ from qlora_demo.sharing import Sharing
 from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
 
-CHAT_OVERHEAD = 700_000_000
 AGAIN = ", again"
 EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
 
@@ -69,7 +69,9 @@ class Studio:
         self.sharing = Sharing(self.ledger)
         self._submitting = threading.Lock()
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
-        self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
+        tenants = Tenants(lambda job: self.memory.make_room(job), self.chat.come_back)
+        self.scheduler = Scheduler(self.home, self.ledger, tenants, training)
+        self.memory = Memory(self.home, self.ledger, self.machine, self.scheduler, self.chat)
         self.hosting = Hosting(self.home, self.ledger, self.scheduler, self.owners)
         self.data = DataSets(self.home, self.ledger, settings, environ)
         self._offers = Offers(settings, self.home, self.machine)
@@ -149,20 +151,7 @@ class Studio:
 
     def forecast_for(self, owner: str, recipe: Recipe, sizes: Sizes) -> Forecast:
         """As `forecast`, for data of which only the sizes are known."""
-        free = min(self._free_bytes() + self._held_bytes(), self.machine.memory_bytes)
-        return forecast(recipe, sizes, self.machine, free, past_runs(self.home, self.ledger, owner, self.machine))
-
-    def _free_bytes(self) -> int:
-        """Free for a run now: a worker that waits is to be that run's."""
-        return self.machine.free_bytes() + (self.scheduler.waiting_bytes() if self.machine.device == "cpu" else 0)
-
-    def _held_bytes(self) -> int:
-        """Memory that will be free when this run's turn comes: the chat's and the running training's."""
-        base = self.chat.base()
-        chat = self._chat_bytes(find_model(base.partition(" ")[0]), base.partition(" ")[2]) if base else 0
-        active = self.ledger.active()
-        training = read_view(self.home, active) if active else None
-        return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
+        return forecast(recipe, sizes, self.machine, self.memory.free_in_turn(), past_runs(self.home, self.ledger, owner, self.machine))
 
     def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
         """The run is on disk and in the line when this returns. Returns its id. Raises UserError of every kind."""
@@ -368,27 +357,8 @@ class Studio:
         view = self.run(owner, run_id)
         if not view.usable():
             raise BusyError("This model is not finished, so it cannot answer yet.")
-        training = self.chat_waits_for(owner, view)
-        if training is not None:
+        if self.memory.chat_waits_for(view) is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
         self.storage.note_run(run_id)
         ask = replace(ask, max_new_tokens=self.caps(owner).answer(ask.max_new_tokens))
         yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
-
-    def chat_waits_for(self, owner: str, view: RunView) -> RunView | None:
-        """The training that leaves no room for chat with this model, None where there is room."""
-        active = self.ledger.active()
-        if active is None or self.chat.running() or self._chat_bytes(view.model, view.recipe.method) <= self.machine.free_bytes():
-            return None
-        return read_view(self.home, active)
-
-    def _chat_bytes(self, model: BaseModel, method: str) -> int:
-        """One base model, or two whole ones."""
-        weight = (4 if self.machine.device == "cpu" else 2) * (2 if method == "full" else 1)
-        return weight * model.dimensions.parameters() + CHAT_OVERHEAD
-
-    def _make_room(self, job: Job) -> None:
-        """Before a training starts: the chat stays only where both fit."""
-        about = read_json(self.home.run(job.run).run_json)
-        if self.chat.running() and about["predicted_memory_bytes"] > self._free_bytes():
-            self.chat.release()

@@ -16,7 +16,7 @@ LAYERS = (
     ("__main__", "cli", "ui"),
     ("web",),
     ("studio",),
-    ("hosting",),
+    ("hosting", "memory"),
     ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping"),
     ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),

@@ -146,7 +146,7 @@ def chosen_model(views: list[RunView], wanted: str | None) -> str | None:
 def example_ready(visit: Visit) -> RunView | None:
     """Everyone's example where it can answer now, None where there is none or no room for it."""
     view = next((view for view in visit.studio.runs(visit.owner) if view.shared()), None)
-    return view if view is not None and view.usable() and visit.studio.chat_waits_for(visit.owner, view) is None else None
+    return view if view is not None and view.usable() and visit.studio.memory.chat_waits_for(view) is None else None
 
 
 def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updates:
@@ -161,7 +161,7 @@ def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updat
 def draw_notice(tab: ChatTab, visit: Visit, views: list[RunView], chosen: str | None) -> Updates:
     """Says so where a training leaves no room for chat."""
     view = next((view for view in views if view.id == chosen), None)
-    training = visit.studio.chat_waits_for(visit.owner, view) if view else None
+    training = visit.studio.memory.chat_waits_for(view) if view else None
     waits = chat_waits(training, time.time(), visit.studio.chat.given_back(), visit.owner)
     return {tab.notice: shown(note(waits, "qd-warn"))}
 
