@@ -280,16 +280,6 @@ def test_each_method_is_predicted_and_full_needs_the_most(studio: Studio, csv: P
     assert studio.recommend(LOCAL, dataset, "", "full").learning_rate == studio.recommend(LOCAL, dataset, "", "lora").learning_rate / 10
 
 
-def test_the_memory_of_a_worker_that_waits_is_free_for_its_run(studio: Studio, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
-    recipe = studio.recommend(LOCAL, dataset)
-    monkeypatch.setattr(Machine, "free_bytes", lambda machine: 1_000)
-    monkeypatch.setattr(studio.scheduler, "waiting_bytes", lambda: 600)
-    assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_600
-    studio.machine = replace(studio.machine, device="cuda", memory_bytes=10_000)  # there it holds none of the card's
-    assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_000
-
-
 def test_a_run_whose_time_is_over_does_not_go_on(studio: Studio, csv: Path) -> None:
     dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
     run = studio.submit(LOCAL, dataset, studio.recommend(LOCAL, dataset), "x")
