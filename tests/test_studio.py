@@ -12,7 +12,6 @@ import pytest
 
 from qlora_demo.data.choices import Choices
 from qlora_demo.errors import BusyError, DataError, NotFoundError, RecipeError
-from qlora_demo.hardware import Machine
 from qlora_demo.owners import LOCAL, Owners
 from qlora_demo.recipe import METHODS
 from qlora_demo.run_dir import Home, read_json, write_json
