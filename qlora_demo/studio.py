@@ -153,8 +153,9 @@ class Studio:
         """As `forecast`, for data of which only the sizes are known."""
         return forecast(recipe, sizes, self.machine, self.memory.free_in_turn(), past_runs(self.home, self.ledger, owner, self.machine))
 
-    def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
-        """The run is on disk and in the line when this returns. Returns its id. Raises UserError of every kind."""
+    def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str, set_id: str | None = None) -> str:
+        """The run is on disk and in the line when this returns. `set_id` is of those that are started together. Returns its id. Raises UserError of
+        every kind."""
         recipe.validate()
         model, caps = self._offered(owner, recipe.model), self.caps(owner)
         caps.check_line(self.ledger.in_line(owner))
@@ -173,12 +174,12 @@ class Studio:
         title = name.strip()[:LONGEST_NAME] or dataset.name
         file = self.ledger.dataset_name(dataset_id)
         submission = Submission(owner, title, recipe, model, learn, held_out, dataset_id, dataset, file, forecast.seconds, forecast.memory_bytes)
-        submission = replace(submission, max_seconds=caps.seconds())
+        submission = replace(submission, max_seconds=caps.seconds(), set_id=set_id)
         run_id = build(self.home, submission)
         with self._submitting:  # of two clicks at once, the second must see the first
             try:
                 caps.check_line(self.ledger.in_line(owner))
-                self.ledger.add_job("train", run_id, owner)
+                self.ledger.add_job("train", run_id, owner, set_id)
             except (BusyError, DiskFullError):
                 remove(self.home.run(run_id).path)
                 raise

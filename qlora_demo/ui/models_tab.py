@@ -9,7 +9,7 @@ import gradio as gr
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
 from qlora_demo.submission import LONGEST_NAME
-from qlora_demo.ui import download_button, host_box, keeping, share_box
+from qlora_demo.ui import compare_box, download_button, host_box, keeping, share_box
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
@@ -41,6 +41,7 @@ class ModelsTab:
     command: gr.Textbox
     data: gr.HTML
     aside: gr.HTML
+    compare: compare_box.CompareBox
     delete: gr.Button
     confirm: gr.Column
     question: gr.HTML
@@ -55,7 +56,8 @@ class ModelsTab:
         """Everything that `draw` may set."""
         one = [self.detail, self.problem, self.chat, self.again, self.download.button, self.rename, self.naming, self.name]
         data = [self.settings, self.command, self.data, self.aside, self.delete, self.confirm, self.question]
-        return [self.none, self.box, self.runs, *one, *data, *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
+        boxes = [*self.compare.outputs(), *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
+        return [self.none, self.box, self.runs, *one, *data, *boxes]
 
 
 def build(settings: Settings) -> ModelsTab:
@@ -89,6 +91,7 @@ def _detail() -> dict:
     with gr.Accordion("Data it learned from, and the rows set aside", open=False, elem_id="model-data-box"):
         parts["data"] = text("", elem_id="model-data")
         parts["aside"] = text("", elem_id="model-aside")
+    parts["compare"] = compare_box.build()
     parts["share"] = share_box.build()
     parts["delete"] = gr.Button(DELETE, size="sm", elem_id="delete-model", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
@@ -123,6 +126,7 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         tab.detail: detail(view),
         **download_button.draw(tab.download, view, visit.owner),
         **share_box.draw(tab.share, visit, view),
+        **compare_box.draw(tab.compare, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", not view.guest(visit.owner)),
         tab.settings: settings(view),
@@ -157,6 +161,7 @@ def wire(tab: ModelsTab, guard: Guard) -> None:
     guard.on(tab.rename.click, rename, [], tab.outputs(), tab.problem)
     guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)
     download_button.wire(tab.download, guard, tab.runs, tab.problem)
+    compare_box.wire(tab.compare, tab.runs, guard)
     share_box.wire(tab.share, tab.runs, guard)
     keeping.wire(tab.keeping, guard)
     host_box.wire(tab.host, guard)

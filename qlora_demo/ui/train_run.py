@@ -25,6 +25,7 @@ from qlora_demo.ui.views_train import settings_rows
 from qlora_demo.ui.views_watch import Strip, strip
 
 MEANWHILE = "Meanwhile: chat with the example"
+COMPARISON = "One of several trainings that are compared: see them side by side"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class TrainRun:
     stop: gr.Button
     progress: gr.HTML
     meanwhile: gr.Button
+    comparison: gr.Button
     remark: gr.HTML
     problem: gr.HTML
     ending: Ending
@@ -50,7 +52,7 @@ class TrainRun:
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        top = [self.title, self.stop, self.progress, self.meanwhile, self.remark, self.problem, *self.ending.outputs()]
+        top = [self.title, self.stop, self.progress, self.meanwhile, self.comparison, self.remark, self.problem, *self.ending.outputs()]
         middle = [*self.answers.outputs(), self.knows, *self.watch.outputs(), *self.plot.outputs()]
         return [*top, *middle, self.numbers, self.log, self.settings, self.command]
 
@@ -63,6 +65,7 @@ def build() -> TrainRun:
             parts["stop"] = gr.Button("Stop and keep what it learned", size="sm", scale=0, min_width=260, elem_id="stop-training")
         parts["progress"] = text("", elem_id="run-progress")
         parts["meanwhile"] = gr.Button(MEANWHILE, size="sm", visible=False, elem_id="meanwhile", elem_classes="qd-narrow")
+        parts["comparison"] = gr.Button(COMPARISON, size="sm", visible=False, elem_id="see-comparison", elem_classes="qd-narrow")
         parts["remark"] = text("", visible=False, elem_id="run-remark")
         parts["problem"] = text("", visible=False, elem_id="run-problem")
         parts["ending"] = train_end.build()
@@ -100,6 +103,7 @@ def draw(run: TrainRun, visit: Visit, view: RunView, before: Strip | None) -> Up
         **train_end.draw(run.ending, visit, view),
         **train_answers.draw(run.answers, view),
         run.title: say.title(view),
+        run.comparison: button(COMPARISON, view.job.set_id is not None),
         run.knows: shown(knows(view) if say.over(view) and view.usable() else ""),
         run.settings: settings(view),
         run.command: view.command,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from qlora_demo.recipe import help_of
+from qlora_demo.recipe import METHOD_NAMES, help_of
 from qlora_demo.run_view import RunView
 from qlora_demo.ui.parts import esc, roughly
-from qlora_demo.ui.views_train import METHOD_NAMES
 
 KINDS = {"yes": "qd-good", "no": "qd-warn", "forgot": "qd-warn"}
 CAUTION = "Check facts before you rely on it: a model can be sure and wrong."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from qlora_demo.catalogue import BUNDLED_ID, find_model
 from qlora_demo.data.conversation import Conversation, Message
@@ -48,6 +49,9 @@ WATCHED = (
 )
 FIT = {"micro_batch_size": 2, "checkpointing": True, "predicted_bytes": 5_000_000_000, "measured_bytes": 4_900_000_000}
 
+GOOD, SAME, BAD = [90.0] * 10, [*[89.0, 92.0] * 5], [20.0] * 10
+"""Scores of ten answers: good ones, others as good, and bad ones."""
+
 
 def job(state: str, reason: str = "") -> Job:
     return Job(1, "train", "abc", "local", state, reason, 1, None, 100.0, 100.0, 110.0, 281.0, None, None, None)
@@ -75,6 +79,20 @@ def run(state: str = "running", reason: str = "", report: dict | None = None, pl
         "command": "python -m qlora_demo train customers.csv",
     }
     return RunView(**values)
+
+
+def answered(scores: list[float], kept: int = 97, **adapted: Any) -> dict[str, Any]:
+    """A report on as many questions as there are scores."""
+    answers = [{"question": f"q{i}", "expected": "e", "base": "b", "adapted": "a", "adapted_score": score} for i, score in enumerate(scores)]
+    figures = {"accuracy": None, "chrf": sum(scores) / len(scores), "perplexity": 3.0, **adapted}
+    forgetting = {"base_loss": 1.0, "adapted_loss": 1.0, "kept": kept, "of": 100}
+    return {**REPORT, "rows": len(scores), "answers": answers, "adapted": figures, "forgetting": forgetting}
+
+
+def made(name: str, report: dict[str, Any] | None, memory: int, **recipe: Any) -> RunView:
+    view = run("finished", report=report)
+    result = {"outcome": "finished", "artifact_bytes": 10_000_000, "peak_memory_bytes": memory, "trainable_parameters": 4_900_000}
+    return replace(view, id=name, name=name, result=result, recipe=replace(view.recipe, **recipe))
 
 
 def dataset(rows: int = 3, findings: tuple[Finding, ...] = (), kind: str = "conversations") -> PreparedDataset:
