@@ -38,8 +38,8 @@ def build_page(studio: Studio) -> gr.Blocks:
     """The page of one studio. Everything on it can be drawn again from the studio alone."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT_UPLOADS, KEPT_UPLOADS)) as demo:
         shell = build_shell(banner(studio.settings, studio.machine))
-        # On a public page they appear with the key of the visitor: a click before that would be nobody's.
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", visible=not studio.settings.public()) as tabs:
+        # They appear with the first drawing, which chooses one: a click before that would be undone, and on a public page be nobody's.
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", visible=False) as tabs:
             with gr.Tab("1 Data", id=DATA, elem_id="tab-data"):
                 data = data_tab.build(studio)
             with gr.Tab("2 Train", id=TRAIN, elem_id="tab-train"):

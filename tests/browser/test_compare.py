@@ -21,7 +21,7 @@ def test_all_methods_are_trained_and_compared(tiny_server: Server, page: Page) -
     page.click("#to-training")
     expect(page.locator("#start-training")).to_be_enabled()
     page.locator("#run-name textarea, #run-name input").fill("mine")
-    expect(page.locator("#compare-methods")).to_have_text(re.compile(r"^Or compare QLoRA, LoRA and Full: 3 trainings, about \d+ (s|min)$"))
+    expect(page.locator("#compare-methods")).to_contain_text(re.compile(r"Or compare QLoRA, LoRA and Full: 3 trainings, about \d+ (s|min)"))
     page.click("#compare-methods")
     expect(page.locator("#run-title")).to_contain_text("mine, QLoRA")
     page.click("#see-comparison")
@@ -40,9 +40,8 @@ def test_all_methods_are_trained_and_compared(tiny_server: Server, page: Page) -
     result = page.locator("#compare-result")
     expect(result).to_contain_text("Best on the rows set aside: 'mine,")
     expect(result.locator("th[scope=col]", has_text="mine,")).to_have_count(3)
-    for words in ("Memory", "Time", "Size of the file", "Numbers that learn", "Still knows" if "Still knows" in result.inner_text() else "State"):
+    for words in ("Memory", "Time", "Size of the file", "Numbers that learn", "Settings that differ", "How to train", "(learning rate)"):
         expect(result).to_contain_text(words)
-    expect(result).to_contain_text("Learning rate" if "Learning rate" in result.inner_text() else "learning rate")
     expect(page.locator("#compare-plot canvas, #compare-plot svg").first).to_be_visible()
     shot(page, "12-compared")
     assert serious(page) == []
