@@ -11,7 +11,7 @@ from qlora_demo.data.rendering import IGNORED, load_tokenizer
 from qlora_demo.evaluation import general
 from qlora_demo.evaluation.general import Item, Knowledge, believed, compared, forgetting, items, knowledge
 from qlora_demo.evaluation.general_items import GROUPS
-from qlora_demo.evaluation.scores import Forgetting
+from qlora_demo.evaluation.kept import Forgetting
 from qlora_demo.models.loading import Precision, load_base
 from qlora_demo.models.pair import Pair
 from qlora_demo.recipe import Recipe

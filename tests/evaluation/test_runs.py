@@ -50,7 +50,9 @@ def test_six_steps_are_told_to_be_few(tiny_home: Home) -> None:
     assert report["won"] + report["lost"] + report["ties"] == 3 and 0.1 < report["p_value"] <= 1
     assert report["learned"] in ("no", "little")
     assert report["advice"] == {"reason": "It only took 6 steps.", "button": "Train again, longer", "changes": {"epochs": 34.0}}
-    assert set(report["base"]) == set(report["adapted"]) == {"loss", "perplexity", "exact_match", "accuracy", "chrf"}
+    numbers = {"loss", "perplexity", "exact_match", "accuracy", "macro_f1", "chrf", "token_f1", "words", "repeated"}
+    assert set(report["base"]) == set(report["adapted"]) == numbers
+    assert report["sample"] == {"tested": 3, "of": 3, "too_long": 0, "time_over": False} and report["intervals"] is None
     assert 0 <= report["adapted"]["chrf"] <= 100 and report["adapted"]["accuracy"] is None
 
 
