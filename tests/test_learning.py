@@ -68,7 +68,7 @@ def both_places_say_so(studio: Studio, view: RunView) -> None:
     accuracy, right = report["adapted"]["accuracy"], round(40 * report["adapted"]["accuracy"])
     page = verdict_box(view) + picked(view) + report_html(view)
     assert report["verdict"].replace("'", "&#x27;") in page
-    assert "Tested on all 40 rows set aside." in page and f"{100 * accuracy:.0f} % (" in page
+    assert "Tested on all 40 rows set aside." in page and f"{100 * accuracy:.0f}\u00a0% (" in page
     assert page.count('<table class="qd-table qd-confusion">') == 2 and "another text" in page
     labels, table = report["confusion"]["labels"], report["confusion"]["adapted"]
     assert sorted(labels) == ["happy", "unhappy"] and sum(table[i][i] for i in (0, 1)) == right and sum(map(sum, table)) == 40

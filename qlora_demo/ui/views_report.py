@@ -21,7 +21,8 @@ RANGE = "In brackets: where the score would likely be (95 %) with other rows of 
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    """Held together by a space that ends no line: columns are narrow on a phone."""
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def _digit(value: float) -> str:

@@ -16,7 +16,7 @@ WORDS = re.compile(r"<[^>]+>")
 def cells(html: str, name: str) -> list[str]:
     """The cells of the row whose heading begins with `name`, without html."""
     rows = [re.findall(r"<t[hd].*?>(.*?)</t[hd]>", row, re.DOTALL) for row in re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)]
-    return next([WORDS.sub("", cell) for cell in row[1:]] for row in rows if WORDS.sub("", row[0]).startswith(name))
+    return next([WORDS.sub("", cell).replace("\u00a0", " ") for cell in row[1:]] for row in rows if WORDS.sub("", row[0]).startswith(name))
 
 
 def test_texts() -> None:
