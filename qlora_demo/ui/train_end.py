@@ -13,7 +13,7 @@ from qlora_demo.ui import views_end as say
 from qlora_demo.ui.download_button import DownloadButton
 from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, shown, text
-from qlora_demo.ui.views_report import picked
+from qlora_demo.ui.views_report import under_verdict
 from qlora_demo.ui.views_run import over, resume_label
 
 
@@ -64,7 +64,7 @@ def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
         part.chat: button(chat, ended and bool(chat)),
         part.resume: button(resume, bool(resume) and visit.studio.may_change(visit.owner, view.job)),
         part.again: button("Train again with changes", ended and not view.guest(visit.owner)),
-        part.picked: shown(picked(view) if ended else ""),
+        part.picked: shown(under_verdict(view) if ended else ""),
         **download_button.draw(part.download, view, visit.owner),
     }
 

@@ -55,8 +55,17 @@ def report(view: RunView) -> str:
     found = view.report
     if not found or found["kind"] == "none":
         return ""
-    tested = f"<p>{esc(sample(found))}</p>" if sample(found) else ""
-    return tested + _figures(found) + _confusion(found) + _general(found)
+    return _sample(found) + _figures(found) + _confusion(found) + _general(found)
+
+
+def under_verdict(view: RunView) -> str:
+    """Which rows it stands for, and the answers to read first."""
+    return (_sample(view.report) if view.report else "") + picked(view)
+
+
+def _sample(found: dict[str, Any]) -> str:
+    said = sample(found)
+    return f'<p class="qd-small">{esc(said)}</p>' if said else ""
 
 
 def picked(view: RunView) -> str:

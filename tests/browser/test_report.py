@@ -35,6 +35,7 @@ def test_a_sorting_runs_report_is_read_and_taken_along(tiny_home_server: Server,
     try:
         page.goto(f"{tiny_home_server.url}/?run={run}")
         expect(page.locator("#verdict")).to_contain_text("It learned.")
+        expect(page.locator("#picked")).to_contain_text("Tested on all 40 rows set aside.")
         expect(page.locator("#picked")).to_contain_text("Sorted right")
         expect(page.locator("#still-knows")).to_contain_text("Still knows general things: 97 of 100 kept.")
         read(page, "#run-report", "report-train")

@@ -8,7 +8,7 @@ import pytest
 from ui.ui_examples import HOSTILE, REPORT, SORTED, TEXTS, run
 
 from qlora_demo.ui.parts import esc
-from qlora_demo.ui.views_report import MOST_LABELS, picked, report
+from qlora_demo.ui.views_report import MOST_LABELS, picked, report, under_verdict
 
 WORDS = re.compile(r"<[^>]+>")
 
@@ -60,6 +60,7 @@ def test_what_to_read_first() -> None:
     html = picked(run("finished", report=TEXTS))
     assert html.index("Closest to your own answer") < html.index("Furthest from your own answer")
     assert "Changed most" not in html and "I am Wilna." in html
+    assert under_verdict(run("finished", report=TEXTS)).startswith('<p class="qd-small">Tested on 2 of the 12 rows set aside, drawn at random. ')
     assert "Sorted right" in picked(run("finished", report=SORTED)) and "Sorted wrong" not in picked(run("finished", report=SORTED))
     long = {**TEXTS, "answers": [{**TEXTS["answers"][0], "adapted": "sea " * 500, "base": " "}, TEXTS["answers"][1]]}
     shortened = picked(run("finished", report=long))
@@ -77,11 +78,11 @@ def test_of_an_earlier_versions_report_what_is_known() -> None:
     assert cells(html, "Likeness of the text (chrF)") == ["9.0", "62.5"]
     for unknown in ("token F1", "Tested on", "95 %", "Difference", "taken for"):
         assert unknown not in html
-    assert picked(run("finished", report=REPORT)) == ""
+    assert under_verdict(run("finished", report=REPORT)) == ""
 
 
 def test_without_a_test_there_is_no_report() -> None:
-    assert report(run("finished")) == picked(run("finished")) == ""
+    assert report(run("finished")) == under_verdict(run("finished")) == ""
     assert report(run("finished", report={**REPORT, "kind": "none"})) == ""
 
 
