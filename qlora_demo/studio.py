@@ -22,7 +22,7 @@ from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
-from qlora_demo.downloads import Folder, Tickets
+from qlora_demo.downloads import AnswersFile, Folder, Tickets
 from qlora_demo.errors import BusyError, DataError, DiskFullError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
@@ -324,14 +324,18 @@ class Studio:
         for dataset_id in self.ledger.datasets(owner):
             self.data.remove_one(owner, dataset_id)
 
-    def download(self, owner: str, run_id: str) -> str:
-        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes. Raises BusyError, NotFoundError."""
+    def download(self, owner: str, run_id: str, answers: str = "") -> str:
+        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes, or its test's `answers` as "csv" or "jsonl". Raises
+        BusyError, NotFoundError."""
         view = self.run(owner, run_id)
         if not view.usable():
             raise BusyError("This model is not finished, so it cannot be downloaded yet.")
         if view.guest(owner):
             raise BusyError("This model is shared with you: you can chat with it, but not download it.")
-        return self.tickets.mint(Folder(self.home.run(run_id).weights(), view.name))
+        if answers and not (view.report and view.report["answers"]):
+            raise BusyError("This model was not asked anything at its end, so there are no answers to download.")
+        run = self.home.run(run_id)
+        return self.tickets.mint(AnswersFile(run, view.name, answers) if answers else Folder(run.weights(), view.name))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""

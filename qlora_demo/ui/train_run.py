@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.ui import download_button, train_answers, train_end, train_plot, train_watch
+from qlora_demo.ui import download_button, report_fold, train_answers, train_end, train_plot, train_watch
 from qlora_demo.ui import views_run as say
 from qlora_demo.ui.chat_tab import example_ready
 from qlora_demo.ui.drawn import Drawn
@@ -43,6 +43,7 @@ class TrainRun:
     ending: Ending
     answers: Answers
     knows: gr.HTML
+    report: report_fold.ReportFold
     watch: WatchStrip
     plot: ErrorPlot
     numbers: gr.HTML
@@ -53,7 +54,7 @@ class TrainRun:
     def outputs(self) -> list:
         """Everything that `draw` may set."""
         top = [self.title, self.stop, self.progress, self.meanwhile, self.comparison, self.remark, self.problem, *self.ending.outputs()]
-        middle = [*self.answers.outputs(), self.knows, *self.watch.outputs(), *self.plot.outputs()]
+        middle = [*self.answers.outputs(), self.knows, *self.report.outputs(), *self.watch.outputs(), *self.plot.outputs()]
         return [*top, *middle, self.numbers, self.log, self.settings, self.command]
 
 
@@ -71,6 +72,7 @@ def build() -> TrainRun:
         parts["ending"] = train_end.build()
         answers = train_answers.build()
         parts["knows"] = text("", visible=False, elem_id="still-knows")
+        parts["report"] = report_fold.build("run-report")
         parts["watch"] = train_watch.build()
         parts["plot"] = train_plot.build()
         with gr.Accordion("Numbers", open=False, elem_id="run-numbers"):
@@ -105,6 +107,7 @@ def draw(run: TrainRun, visit: Visit, view: RunView, before: Strip | None) -> Up
         run.title: say.title(view),
         run.comparison: button(COMPARISON, view.job.set_id is not None),
         run.knows: shown(knows(view) if say.over(view) and view.usable() else ""),
+        **report_fold.draw(run.report, view, visit.owner),
         run.settings: settings(view),
         run.command: view.command,
     }
@@ -145,4 +148,5 @@ def wire(run: TrainRun, shell: Shell, guard: Guard) -> None:
     guard.on(run.stop.click, stop, [shell.run_id, shell.drawn], run.outputs(), run.problem)
     guard.on(run.ending.resume.click, resume, [shell.run_id, shell.drawn], run.outputs(), run.problem)
     download_button.wire(run.ending.download, guard, shell.run_id, run.problem)
+    report_fold.wire(run.report, guard, shell.run_id, run.problem)
     train_answers.wire(run.answers, run.problem, shell, guard)

@@ -10,6 +10,7 @@ from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.dataset import PreparedDataset, Report
 from qlora_demo.data.finding import Finding
 from qlora_demo.estimate import Memory, Way
+from qlora_demo.evaluation.earlier import completed
 from qlora_demo.forecast import Forecast
 from qlora_demo.jobs.ledger import Job
 from qlora_demo.offers import ModelChoice
@@ -23,7 +24,7 @@ ANSWERS = [
     {"question": HOSTILE, "expected": HOSTILE, "base": HOSTILE, "adapted": HOSTILE},
 ]
 ADVICE = {"reason": "It only took 6 steps.", "button": "Train again, longer", "changes": {"epochs": 20.0}}
-REPORT = {
+EARLIER = {
     "rows": 2,
     "kind": "answers",
     "verdict": "It learned.",
@@ -38,6 +39,30 @@ REPORT = {
     "p_value": 0.25,
     "forgetting": {"base_loss": 2.9, "adapted_loss": 2.95, "kept": 97, "of": 100},
     "answers": ANSWERS,
+}
+REPORT = completed(EARLIER)
+"""As the page reads one of an earlier version."""
+TEXTS = {
+    **REPORT,
+    "sample": {"tested": 2, "of": 12, "too_long": 1, "time_over": False},
+    "base": {**REPORT["base"], "token_f1": 0.1, "words": 40.0, "repeated": 0.25},
+    "adapted": {**REPORT["adapted"], "token_f1": 0.65, "words": 6.0, "repeated": None},
+    "data": {"words": 5.5, "repeated": 0.0},
+    "intervals": {"score": "chrf", "rows": 12, "base": [5.0, 14.0], "adapted": [50.1, 70.0], "difference": [40.0, 61.0]},
+    "code": {"language": "Python", "base": {"valid": 0, "of": 1}, "adapted": {"valid": 2, "of": 2}},
+    "picked": {"best": 0, "worst": 1, "changed": None},
+    "general": [{"question": HOSTILE, "base": "Paris.", "adapted": HOSTILE}],
+}
+SORTED = {
+    **REPORT,
+    "kind": "sorting",
+    "sample": {"tested": 40, "of": 40, "too_long": 0, "time_over": False},
+    "base": {**REPORT["base"], "accuracy": 0.075, "macro_f1": 0.1, "chrf": None},
+    "adapted": {**REPORT["adapted"], "accuracy": 0.85, "macro_f1": 0.84, "chrf": None},
+    "intervals": {"score": "accuracy", "rows": 40, "base": [0.0, 0.15], "adapted": [0.73, 0.95], "difference": [0.6, 0.9]},
+    "majority": {"label": "happy", "accuracy": 0.525},
+    "confusion": {"labels": ["happy", HOSTILE], "base": [[3, 0, 18], [0, 0, 19]], "adapted": [[20, 1, 0], [4, 14, 1]]},
+    "picked": {"best": 0, "worst": None, "changed": None},
 }
 NOT_LEARNED = {**REPORT, "verdict": "It has not learned your answers: it only took 6 steps.", "learned": "no", "advice": ADVICE}
 BROKE = "Training went wrong at step 57 (the numbers grew too large). Saved up to step 50."
