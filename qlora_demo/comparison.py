@@ -83,6 +83,10 @@ class Comparison:
         remembering = [view for view in good if (share := kept_share(view)) is None or share >= most_kept - KEPT_SHARE_WORTH]
         return min(remembering, key=lambda view: _peak(view) or float("inf"))
 
+    def learned(self) -> bool:
+        """Whether any of them got closer to the data than its base model is."""
+        return any((view.report or {}).get("learned") != "no" for view in self.views)
+
     def ready(self) -> bool:
         """Whether all are over."""
         return not any(view.active() for view in self.views)

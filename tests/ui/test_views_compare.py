@@ -28,6 +28,11 @@ def test_what_cannot_be_said_yet_or_at_all_is_said_to_be_so() -> None:
     assert sentence(Comparison([done, made("b", None, 1)])).startswith("Fewer than two of these were tested")
 
 
+def test_where_none_has_learned_none_is_recommended() -> None:
+    two = [made("a", {**answered(GOOD), "learned": "no"}, 1), made("b", {**answered(BAD), "learned": "no"}, 1)]
+    assert sentence(Comparison(two)).endswith("None of these has learned your answers, so none is to be recommended. Train longer, or with more rows.")
+
+
 def test_the_table_has_a_column_a_run_and_a_bar_a_figure() -> None:
     table = figures(Comparison([made("a", answered(GOOD), 2_000_000_000), made("b", answered(BAD), 1_000_000_000)]))
     assert '<th scope="col">1. a</th><th scope="col">2. b</th>' in table
