@@ -258,16 +258,19 @@ def chat(
     system: str = "",
     greedy: Annotated[bool, typer.Option("--greedy", help="The same answer each time.")] = False,
     max_new_tokens: int = 256,
+    against: Annotated[str, typer.Option("--against", help="Another run of the same base model, to ask in the base's place.")] = "",
     as_json: JsonFlag = False,
 ) -> None:
     """Ask base and adapted model the same question."""
     with _studio() as studio:
         messages = [*([Message("system", system)] if system else []), Message("user", prompt)]
         options = Ask(max_new_tokens, 0.0 if greedy else 0.7, seed=time.time_ns() % 2**31)
-        turns = list(studio.ask(LOCAL, studio.find_run(LOCAL, run), [messages, messages], options))
+        other = studio.find_run(LOCAL, against) if against else ""
+        turns = list(studio.ask(LOCAL, studio.find_run(LOCAL, run), [messages, messages], options, other))
     last = turns[-1]
-    value = {"base": last.base, "adapted": last.adapted, "seconds": last.seconds, "tokens": last.tokens}
-    _print(value, as_json, lambda: f"Base model:\n{last.base}\n\nYour model:\n{last.adapted}")
+    said = {"base": last.base, "adapted": last.adapted, "against": other or None}
+    value = {**said, "seconds": last.seconds, "tokens": last.tokens, "unchanged": last.unchanged}
+    _print(value, as_json, lambda: f"{other or 'Base model'}:\n{last.base}\n\nYour model:\n{last.adapted}")
 
 
 @app.command()

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from qlora_demo.catalogue import BaseModel, find_model
-from qlora_demo.errors import StorageError
+from qlora_demo.errors import BusyError, ModelError, StorageError
 from qlora_demo.evaluation.earlier import completed
 from qlora_demo.events import read_events
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
@@ -96,6 +96,25 @@ class RunView:
         if self.progress.seconds_left is not None:
             return self.progress.seconds_left
         return max(SHORTEST_SECONDS, self.forecast_seconds - (now - self.job.started))
+
+
+def check_askable(view: RunView, against: RunView | None = None) -> None:
+    """Chat can ask this run's model, and beside it that of `against`: both are of one base model, packed alike. Raises BusyError, ModelError."""
+    if not view.usable():
+        raise BusyError("This model is not finished, so it cannot answer yet.")
+    if against is None:
+        return
+    if not against.usable():
+        raise BusyError(f"{against.name} is not finished, so it cannot answer yet.")
+    if against.model != view.model:
+        raise ModelError(
+            f"{against.name} was trained on {against.model.name}, {view.name} on {view.model.name}. Compare two models with the same base model."
+        )
+    if (against.recipe.method == "qlora") != (view.recipe.method == "qlora"):
+        raise ModelError(
+            "One of these models was trained with QLoRA, on a base model packed to 4 bits, and the other was not. Compare two that were trained with "
+            "QLoRA, or two that were not."
+        )
 
 
 def read_view(home: Home, job: Job) -> RunView:

@@ -39,11 +39,12 @@ from qlora_demo.recipe import Material, Recipe, recommended
 from qlora_demo.recovery import complete, open_ledger
 from qlora_demo.redact import end_of, redact
 from qlora_demo.run_dir import Home, has_room, read_json, remove, write_json
-from qlora_demo.run_view import RunView, in_line, read_view
+from qlora_demo.run_view import RunView, check_askable, in_line, read_view
 from qlora_demo.settings import Settings
 from qlora_demo.sharing import Sharing
 from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
+from qlora_demo.votes import Votes
 
 AGAIN = ", again"
 EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
@@ -67,6 +68,7 @@ class Studio:
         self.ledger = open_ledger(self.home)
         self.owners = Owners(settings, self.ledger)
         self.sharing = Sharing(self.ledger)
+        self.votes = Votes(self.home, self.ledger)
         self._submitting = threading.Lock()
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
         tenants = Tenants(lambda job: self.memory.make_room(job), self.chat.come_back)
@@ -357,13 +359,15 @@ class Studio:
 
     # Chat
 
-    def ask(self, owner: str, run_id: str, columns: Sequence[Sequence[Message]], ask: Ask) -> Iterator[Turn]:
-        """Both answers as they grow: `columns` are the histories of base and adapted, each ending with the question. Raises UserError."""
-        view = self.run(owner, run_id)
-        if not view.usable():
-            raise BusyError("This model is not finished, so it cannot answer yet.")
+    def ask(self, owner: str, run_id: str, columns: Sequence[Sequence[Message]], ask: Ask, against: str = "") -> Iterator[Turn]:
+        """Both answers as they grow: `columns` are the histories of base and adapted, each ending with the question. Another run's model answers in
+        the base's place where its id is `against`. Raises UserError."""
+        view, other = self.run(owner, run_id), self.run(owner, against) if against else None
+        check_askable(view, other)
         if self.memory.chat_waits_for(view) is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
-        self.storage.note_run(run_id)
+        for asked in filter(None, (run_id, against)):
+            self.storage.note_run(asked)
         ask = replace(ask, max_new_tokens=self.caps(owner).answer(ask.max_new_tokens))
-        yield from self.chat.ask(self.home.run(run_id), f"{view.model.id} {view.recipe.method}", columns, ask)
+        base, left = f"{view.model.id} {view.recipe.method}", self.home.run(against) if against else None
+        yield from self.chat.ask(self.home.run(run_id), base, columns, ask, left)

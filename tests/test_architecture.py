@@ -18,7 +18,7 @@ LAYERS = (
     ("methods",),
     ("studio",),
     ("hosting", "memory", "comparison"),
-    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping"),
+    ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping", "votes"),
     ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation"),
     ("models",),

@@ -99,7 +99,10 @@ def test_the_whole_line(tiny_home: Home, tmp_path: Path) -> None:
     assert all(result[name] is not None for name in known)
 
     asked = json.loads(command("chat", "last", "lamp and sea?", "--greedy", "--max-new-tokens", "8", "--json").stdout)
-    assert set(asked) == {"base", "adapted", "seconds", "tokens"}
+    assert set(asked) == {"base", "adapted", "against", "seconds", "tokens", "unchanged"}
+    assert (asked["against"], asked["unchanged"]) == (None, True)
+    itself = json.loads(command("chat", "last", "lamp and sea?", "--against", "last", "--greedy", "--max-new-tokens", "8", "--json").stdout)
+    assert (itself["base"], itself["against"], itself["unchanged"]) == (itself["adapted"], result["run"], None)
     listed = json.loads(command("runs", "--json").stdout)["runs"]
     assert [(r["run"], r["name"], r["state"], r["method"]) for r in listed] == [(result["run"], "My FAQ", "finished", "lora")]
     shown = json.loads(command("show", result["run"][:5], "--json").stdout)

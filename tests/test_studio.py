@@ -68,6 +68,9 @@ def test_another_owner_meets_nothing(studio: Studio, csv: Path) -> None:
         studio.data.get("stranger", dataset)
     with pytest.raises(NotFoundError):
         list(studio.ask("stranger", run, [[], []], None))
+    theirs = studio.submit("stranger", studio.data.add_file("stranger", csv, "faq.csv"), studio.recommend(LOCAL, dataset), "x")
+    with pytest.raises(NotFoundError):
+        list(studio.ask("stranger", theirs, [[], []], None, against=run))
     assert studio.run(LOCAL, run).job.state == "queued"
 
 

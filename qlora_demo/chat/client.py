@@ -26,13 +26,20 @@ class Ask:
 
 @dataclass(frozen=True)
 class Turn:
-    """Both answers so far. `status` is "waking", "reading", "answering" or "done"; `tokens` and `seconds` are known when done."""
+    """Both answers so far. `status` is "waking", "reading", "answering" or "done"; `tokens` and `seconds` are known when done.
+
+    `base` is the left column's, also where that is another run. `unchanged`, when done: the base column's numbers were compared with the base model's
+    own after this answer, and were the same bit for bit; None where the left column is another run.
+    """
 
     base: str = ""
     adapted: str = ""
     status: str = "waking"
     tokens: int | None = None
     seconds: float | None = None
+    unchanged: bool | None = None
+    shortened: bool = False
+    """The conversation is longer than what is read: its oldest turns were left out."""
 
 
 GIVEN_BACK = "Your chat was paused to make room for training. The conversation is kept."
@@ -49,7 +56,7 @@ class ChatClient:
         self._lock = threading.Lock()
         self._given_back = False
         self._idle: threading.Timer | None = None
-        self._newest: tuple[RunDir, str] | None = None
+        self._newest: tuple[RunDir, RunDir | None, str] | None = None
 
     def running(self) -> bool:
         return self._child is not None and self._child.alive()
@@ -57,11 +64,15 @@ class ChatClient:
     def pid(self) -> int | None:
         return self._child.pid if self._child is not None and self._child.alive() else None
 
-    def ask(self, run: RunDir, base: str, columns: Sequence[Sequence[Message]], ask: Ask) -> Iterator[Turn]:
-        """Both answers as they grow. `base` names the base model and how it is packed: another base is another worker. Raises UserError."""
+    def ask(self, run: RunDir, base: str, columns: Sequence[Sequence[Message]], ask: Ask, against: RunDir | None = None) -> Iterator[Turn]:
+        """Both answers as they grow; in the left column those of `against` instead of the base model's, a run of the same base, packed alike.
+
+        `base` names the base model and how it is packed: another base is another worker. Raises UserError.
+        """
         child = self._ready(base)
-        self._newest = (run, base)
-        request = {"op": "ask", "run": str(run.path), "columns": [[message_to_json(m) for m in c] for c in columns], "sampling": asdict(ask)}
+        self._newest = (run, against, base)
+        histories = [[message_to_json(m) for m in column] for column in columns]
+        request = {"op": "ask", **_folders(run, against), "columns": histories, "sampling": asdict(ask)}
         texts = ["", ""]
         yield Turn(status="waking")
         try:
@@ -74,7 +85,7 @@ class ChatClient:
                 elif reply["type"] == "done":
                     base_text, adapted_text = (answer["text"] for answer in reply["answers"])
                     tokens = sum(answer["tokens"] for answer in reply["answers"])
-                    yield Turn(base_text, adapted_text, "done", tokens, reply["seconds"])
+                    yield Turn(base_text, adapted_text, "done", tokens, reply["seconds"], reply["unchanged"], reply["shortened"])
                 else:
                     raise ModelError(reply["message"])
         except ChildDied as error:
@@ -103,10 +114,10 @@ class ChatClient:
         if self._given_back and self._newest is not None:
             threading.Thread(target=self._wake_up, args=self._newest, daemon=True).start()
 
-    def _wake_up(self, run: RunDir, base: str) -> None:
+    def _wake_up(self, run: RunDir, against: RunDir | None, base: str) -> None:
         child = self._ready(base)
         try:
-            for reply in child.ask({"op": "open", "run": str(run.path)}):
+            for reply in child.ask({"op": "open", **_folders(run, against)}):
                 if reply["type"] == "error":  # deleted meanwhile, or no memory: the next question says so
                     print(reply["message"], file=sys.stderr, flush=True)
         except ChildDied as error:  # given back again
@@ -131,3 +142,8 @@ class ChatClient:
             self._idle = threading.Timer(self._idle_seconds, self.release, kwargs={"given_back": False})
             self._idle.daemon = True
             self._idle.start()
+
+
+def _folders(run: RunDir, against: RunDir | None) -> dict[str, str]:
+    """Of a request."""
+    return {"run": str(run.path), "against": "" if against is None else str(against.path)}

@@ -1,9 +1,12 @@
 """The chat worker: `python -m qlora_demo.chat.worker`. Requests on standard input, streamed answers on standard output, see `pipes`.
 
-{"op": "open", "run"} only loads, and is answered by {"type": "loaded", "last": true}.
-{"op": "ask", "run", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "texts": [base, adapted]} with what is new,
-then {"type": "done", "answers", "last": true} or {"type": "error", "message", "last": true}. {"op": "cancel"} ends the answer in progress.
-An exception ends the process: PEFT's state after one is not to be trusted, and the client starts a new one.
+{"op": "open", "run", "against"} only loads, and is answered by {"type": "loaded", "last": true}. "against" is another run's folder, whose model
+answers in the left column, or "" for the base model.
+{"op": "ask", "run", "against", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "texts": [left, right]} with what is
+new, then {"type": "done", "answers", "seconds", "unchanged", "shortened", "last": true} or {"type": "error", "message", "last": true}. "unchanged" is
+true where the left column's numbers were found to be the base model's, false where they were not, null where it is not the base model's column;
+"shortened" is true where the oldest turns were left out.
+{"op": "cancel"} ends the answer in progress. An exception ends the process, and the client starts a new one.
 """
 
 from __future__ import annotations
@@ -14,13 +17,11 @@ import sys
 import threading
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, TextIO
 
-from qlora_demo.chat.engine import Engine, from_request, new_engine
+from qlora_demo.chat.engine import Engine, from_request, new_engine, runs_of
 from qlora_demo.errors import UserError
 from qlora_demo.pipes import own_output
-from qlora_demo.run_dir import RunDir
 
 FLUSH_SECONDS = 0.08  # a page cannot show more, and every update costs it as much as a token costs a small model
 
@@ -61,14 +62,14 @@ def _answer(engine: Engine, request: dict[str, Any], output: TextIO, cancel: thr
             new[:], sent[0] = ["", ""], time.monotonic()
 
     try:
-        engine.open(RunDir(Path(request["run"])))
+        engine.open(*runs_of(request))
         reply("loaded", last=request["op"] == "open")
         if request["op"] == "open":
             return
-        run, columns, sampling = from_request(request)
         began = time.monotonic()
-        answers = engine.ask(run, columns, sampling, emit, cancel.is_set)
-        reply("done", answers=[asdict(answer) for answer in answers], seconds=time.monotonic() - began, last=True)
+        said = engine.ask(from_request(request), emit, cancel.is_set)
+        answers = [asdict(answer) for answer in said.answers]
+        reply("done", answers=answers, seconds=time.monotonic() - began, unchanged=said.unchanged, shortened=said.shortened, last=True)
     except UserError as error:
         reply("error", message=str(error), last=True)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sacrebleu.metrics import CHRF
 
+from qlora_demo.evaluation.tally import LUCK, Tally
+
 TIE = 1.0
 """Of chrF's hundred points: answers that differ by less are as close."""
-LUCK = 0.05
-"""A lead that chance alone gives more often than this could be luck."""
 
 
 @dataclass(frozen=True)
@@ -42,33 +42,6 @@ def same_label(answer: str, label: str) -> bool:
 
 def _plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-@dataclass(frozen=True)
-class Tally:
-    """On how many rows each side is ahead, and on how many neither is."""
-
-    won: int
-    lost: int
-    ties: int
-
-    @classmethod
-    def of(cls, gains: Iterable[float]) -> Tally:
-        """From what the adapted model is ahead by on each row; negative where it is behind."""
-        signs = Counter((gain > 0) - (gain < 0) for gain in gains)
-        return cls(signs[1], signs[-1], signs[0])
-
-    def p_value(self) -> float:
-        """Of the one-sided sign test: how often so many wins come by chance where both sides are equally good. Ties say nothing.
-
-        One-sided, since what is asked is whether training helped; that it harmed is told from the counts. Two-sided, a set of five rows aside, which
-        small data has, could never show anything. The sign test, since scores of different questions have no common scale.
-        """
-        rows = self.won + self.lost
-        return sum(math.comb(rows, won) for won in range(self.won, rows + 1)) / 2**rows
-
-    def luck(self) -> bool:
-        return self.p_value() > LUCK
 
 
 def closer(compared: Sequence[Compared]) -> Tally:

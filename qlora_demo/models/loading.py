@@ -73,10 +73,8 @@ def attention_of(device: str, precision: Precision) -> str:
 
 
 def chat_precision(device: str) -> Precision:
-    """What to answer in. On CPU fp32: one token at a time is bound by calls, not by arithmetic, and 16-bit text depends on batch shape."""
-    if device == "cuda":
-        return training_precision(device, "lora")
-    return Precision(torch.float32, "", "fp32: on a processor it is as fast for chat, and exact")
+    """What to answer in: as in training. Two rows of bf16 take a processor that has it as long as one, two of fp32 half as long again."""
+    return training_precision(device, "lora")
 
 
 def load_base(folder: Path, method: str, precision: Precision, device: str) -> PreTrainedModel:
@@ -106,6 +104,19 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
             use_safetensors=True,
         )
     keep_one_head(model)
+    return model
+
+
+def load_to_answer(folder: Path, method: str, precision: Precision, device: str) -> PreTrainedModel:
+    """As `load_base`, for answers alone, and after a first token: bitsandbytes repacks its weights then.
+
+    On a processor torch's fused attention is quicker for one token at a time, and a long prompt needs no square of its length. Raises ModelError.
+    """
+    model = load_base(folder, method, precision, device).eval()
+    if device == "cpu":
+        model.set_attn_implementation("sdpa")
+    with torch.inference_mode():
+        model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
     return model
 
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from qlora_demo.errors import BusyError
 from qlora_demo.run_view import RunView
-from qlora_demo.ui import chat_tab, data_tab, keeping, models_tab, train_filling, train_form, train_run
+from qlora_demo.ui import chat_drawing, chat_tab, data_tab, keeping, models_tab, train_filling, train_form, train_run
 from qlora_demo.ui.drawn import NOTHING, Drawn, drawn_now
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc
@@ -81,7 +81,7 @@ def show_comparison(page: Page, visit: Visit, run_id: str) -> Updates:
 
 def show_example(page: Page, visit: Visit, chat: Chat) -> Updates:
     """Tab 3 with everyone's example, while one's own run waits in line. Raises BusyError where it cannot answer any more."""
-    example = chat_tab.example_ready(visit)
+    example = chat_drawing.example_ready(visit)
     if example is None:
         raise BusyError("The example cannot answer right now: the machine needs its memory for training.")
     return show_chat(page, visit, example.id, chat)
@@ -114,9 +114,9 @@ def rename(page: Page, visit: Visit, run_id: str, name: str, shown_run: str, cha
 
 def draw_chat(page: Page, visit: Visit, views: list[RunView], wanted: str | None, chat: Chat) -> Updates:
     """Which models can answer, and the conversation with the one that is wanted or else the newest."""
-    chosen = chat_tab.chosen_model(views, wanted)
-    drawn = chat_tab.draw(page.chat, visit, chosen, chat)
-    return {**chat_tab.draw_models(page.chat, views, chosen), **chat_tab.draw_notice(page.chat, visit, views, chosen), **drawn}
+    chosen = chat_drawing.chosen_model(views, wanted)
+    drawn = {**chat_drawing.draw(page.chat, visit, chosen, chat), **chat_drawing.draw_against(page.chat, views, chosen, chat)}
+    return {**chat_drawing.draw_models(page.chat, views, chosen), **chat_drawing.draw_notice(page.chat, visit, views, chosen), **drawn}
 
 
 def head(page: Page, visit: Visit, views: list[RunView]) -> Updates:
@@ -156,11 +156,11 @@ def redraw(page: Page, visit: Visit, run_id: str, drawn: Drawn, chosen: tuple[st
     shown_run = next((view for view in views if view.id == run_id), None)
     moved_only = (now.shown, now.states) == (drawn.shown, drawn.states)
     inside = _run_inside(page, visit, shown_run, drawn, moved_only) if shown_run else {}
-    updates = {**head(page, visit, views), page.shell.drawn: now, **chat_tab.draw_notice(page.chat, visit, views, chatting), **inside}
+    updates = {**head(page, visit, views), page.shell.drawn: now, **chat_drawing.draw_notice(page.chat, visit, views, chatting), **inside}
     if moved_only:
         return updates
-    answering = chat_tab.chosen_model(views, chatting)
-    chats = chat_tab.draw_models(page.chat, views, answering) if answering == chatting else draw_chat(page, visit, views, answering, chat)
+    answering = chat_drawing.chosen_model(views, chatting)
+    chats = chat_drawing.draw_models(page.chat, views, answering) if answering == chatting else draw_chat(page, visit, views, answering, chat)
     return {**updates, **chats, **_models(page, visit, views, selected, drawn.state_of(selected) != now.state_of(selected))}
 
 

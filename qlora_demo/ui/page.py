@@ -9,6 +9,8 @@ import gradio as gr
 
 from qlora_demo.studio import Studio
 from qlora_demo.ui import (
+    blind_voting,
+    chat_after,
     chat_asking,
     chat_tab,
     data_tab,
@@ -70,7 +72,8 @@ def _wire_tabs(page: Page) -> None:
         followed.then(None, None, [data.to_training], js=data_wiring.ON, **COMMON)
     train_filling.wire(form, shell, guard)
     train_run.wire(page.run, shell, guard)
-    chat_asking.wire(page.chat, guard)
+    chat_after.wire(page.chat, guard, chat_asking.wire(page.chat, guard))
+    blind_voting.wire(page.chat, guard)
     models_tab.wire(page.models, guard)
 
 
@@ -124,6 +127,7 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
         return {shell.gate: gr.update(visible=True), page.tabs: gr.update(visible=False)}
 
     demo.load(None, js=LIVE_REGION)
+    demo.load(None, js=chat_after.BROWSER)
     remembered = [shell.code, shell.shared, shell.dataset_id, shell.run_id, shell.visited, chat.kept]
     outputs = [*page.outputs(), shell.gate]
     guard.arrive(demo.load, (land, closed), remembered, outputs, shell.message, js=ARRIVE)

@@ -9,7 +9,7 @@ import gradio as gr
 from qlora_demo.run_view import RunView
 from qlora_demo.ui import download_button, report_fold, train_answers, train_end, train_plot, train_watch
 from qlora_demo.ui import views_run as say
-from qlora_demo.ui.chat_tab import example_ready
+from qlora_demo.ui.chat_drawing import example_ready
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.form_fields import LABELS
 from qlora_demo.ui.guard import Guard, Updates, Visit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,26 @@ def hostile(run: RunDir) -> None:
     run.log.write_text(everything)
 
 
+def beside_a_chat(page: Page, watchman: Watchman, texts: list[str]) -> None:
+    """Differing words, the data's own answer, a blind vote."""
+    page.click("#differences")
+    expect(page.locator("#chat-yours mark").first).to_be_visible()
+    watchman.check(page)
+    page.locator("#unseen-0").click()
+    page.click("#own-answer")
+    watchman.check(page)
+    page.click("#try-blind")
+    page.get_by_role("radio", name="My own questions").check()
+    page.locator("#blind-own textarea").fill("\n".join(text.replace("\n", " ") for text in texts))
+    page.click("#blind-start")
+    for _ in texts:
+        page.click("#blind-choice-a")
+        page.wait_for_timeout(300)
+        watchman.check(page)
+    expect(page.locator("#blind-result")).to_contain_text("You chose")
+    watchman.check(page)
+
+
 def test_in_runs_and_in_what_a_model_answers(
     served: Served, page: Page, watchman: Watchman, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,12 +213,12 @@ def test_in_runs_and_in_what_a_model_answers(
     tab(page, "My models")
     watchman.check(page)
 
-    said = iter(texts)
+    said = cycle(texts)
 
     def answers(*_: object) -> Iterator[Turn]:
         text = next(said)
         yield Turn(base=text[:20], adapted=text[:20], status="answering")
-        yield Turn(base=text, adapted=text, status="done", tokens=5, seconds=0.1)
+        yield Turn(base=text, adapted=f"{text} {text}", status="done", tokens=5, seconds=0.1)
 
     monkeypatch.setattr(served.studio, "ask", answers)
     tab(page, "3 Chat")
@@ -209,6 +230,7 @@ def test_in_runs_and_in_what_a_model_answers(
         page.wait_for_timeout(200)
         watchman.check(page)
     assert page.locator("#chat").inner_text().count("alert(1)") > 20
+    beside_a_chat(page, watchman, texts[:3])
     page.reload()  # the conversation is kept, and drawn again from what the browser remembers
     tab(page, "3 Chat")
     watchman.check(page)

@@ -55,11 +55,14 @@ def test_both_columns_stream_and_the_second_run_shares_the_base(client: ChatClie
     assert growing and all(later.base.startswith(earlier.base) for earlier, later in zip(growing, growing[1:], strict=False))
     first = turns[-1]
     assert first.status == "done" and first.base and first.base != first.adapted
+    assert first.unchanged is True and growing[-1].unchanged is None
     pid = client.pid()
     second = last(client.ask(two, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=16)))
     assert client.pid() == pid
     assert second.base == first.base
     assert second.adapted != first.adapted
+    against = last(client.ask(one, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=16), against=two))
+    assert (against.base, against.adapted, against.unchanged) == (second.adapted, first.adapted, None)
     history = [*QUESTION, Message("assistant", first.base), Message("user", "storm")]
     assert last(client.ask(one, "tiny lora", [history, QUESTION], Ask(max_new_tokens=16))).adapted == first.adapted
 
@@ -111,3 +114,10 @@ def test_a_question_that_is_too_long_is_a_sentence(client: ChatClient, tiny_home
     long = [Message("user", "lamp " * 6000)]
     with pytest.raises(UserError, match="This question is too long: [0-9]+ tokens"):
         list(client.ask(run, "tiny lora", [long, long], Ask()))
+
+
+def test_where_the_oldest_turns_are_left_out_it_is_said(client: ChatClient, tiny_home: Home, tiny_folder: Path) -> None:
+    run = finished_run(tiny_home, tiny_folder, "run", 1)
+    long = [Message("user", "lamp " * 3000), Message("assistant", "sea " * 1500), *QUESTION]
+    assert last(client.ask(run, "tiny lora", [QUESTION, long], Ask(max_new_tokens=2))).shortened
+    assert not last(client.ask(run, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=2))).shortened

@@ -62,7 +62,7 @@ def test_the_adapter_goes_on_every_linear_layer_but_the_head(tiny_folder: Path) 
 
 def test_precision_comes_with_its_reason() -> None:
     assert "processor" in training_precision("cpu", "lora").reason
-    assert chat_precision("cpu").dtype == torch.float32
+    assert chat_precision("cpu").dtype == training_precision("cpu", "lora").dtype
 
 
 def test_a_processor_without_16_bit_arithmetic_trains_in_what_a_short_probe_finds_faster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ def test_what_cannot_be_said_yet_or_at_all_is_said_to_be_so() -> None:
 
 def test_where_none_has_learned_none_is_recommended() -> None:
     two = [made("a", {**answered(GOOD), "learned": "no"}, 1), made("b", {**answered(BAD), "learned": "no"}, 1)]
-    assert sentence(Comparison(two)).endswith("None of these has learned your answers, so none is to be recommended. Train longer, or with more rows.")
+    told = "None of these has learned your answers, so none is to be recommended. Train longer, or with more rows."
+    assert sentence(Comparison(two)).endswith(told)
 
 
 def test_the_table_has_a_column_a_run_and_a_bar_a_figure() -> None:
