@@ -22,6 +22,12 @@ def chosen_model(views: list[RunView], wanted: str | None) -> str | None:
     return wanted if wanted in ids else ids[0] if ids else None
 
 
+def example_ready(visit: Visit) -> RunView | None:
+    """Everyone's example where it can answer now, None where there is none or no room for it."""
+    view = next((view for view in visit.studio.runs(visit.owner) if view.shared()), None)
+    return view if view is not None and view.usable() and visit.studio.memory.chat_waits_for(view) is None else None
+
+
 def draw_models(tab: ChatTab, views: list[RunView], chosen: str | None) -> Updates:
     """Which models can answer, and beside which others; where none can, everyone's example is offered."""
     choices = chat_choices(views)
@@ -45,7 +51,7 @@ def draw_against(tab: ChatTab, views: list[RunView], chosen: str | None, chat: C
 def draw_notice(tab: ChatTab, visit: Visit, views: list[RunView], chosen: str | None) -> Updates:
     """Says so where a training leaves no room for chat."""
     view = next((view for view in views if view.id == chosen), None)
-    training = visit.studio.chat_waits_for(visit.owner, view) if view else None
+    training = visit.studio.memory.chat_waits_for(view) if view else None
     waits = chat_waits(training, time.time(), visit.studio.chat.given_back(), visit.owner)
     return {tab.notice: shown(note(waits, "qd-warn"))}
 

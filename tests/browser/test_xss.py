@@ -12,7 +12,7 @@ from data.served import Served, serve
 from finished import finished
 from playwright.sync_api import BrowserContext, Page, expect
 from runs import conversations
-from ui_examples import REPORT
+from ui_examples import TEXTS
 
 from qlora_demo.chat.client import Turn
 from qlora_demo.data.conversation import Conversation, Message
@@ -160,7 +160,11 @@ def hostile(run: RunDir) -> None:
     answers = [{"question": text, "expected": text, "base": text, "adapted": text} for text in texts]
     everything = "\n".join(texts)
     advice = {"reason": everything, "button": texts[0], "changes": {"epochs": 20.0}}
-    write_json(run.report_json, {**REPORT, "verdict": everything, "answers": answers, "learned": "no", "advice": advice})
+    general = [{"question": text, "base": text, "adapted": text} for text in texts]
+    counts = [[1] * (len(texts[:8]) + 1)] * len(texts[:8])
+    more = {"general": general, "picked": {"best": 0, "worst": 1, "changed": 2}, "code": {**TEXTS["code"], "language": texts[0]}}
+    more["confusion"] = {"labels": texts[:8], "base": counts, "adapted": counts}
+    write_json(run.report_json, {**TEXTS, **more, "verdict": everything, "answers": answers, "learned": "no", "advice": advice})
     write_json(run.result_json, {"outcome": "finished", "reason": everything, "artifact_bytes": 5, "steps": 3})
     run.log.write_text(everything)
 
