@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -128,10 +130,27 @@ def load_to_answer(folder: Path, method: str, precision: Precision, device: str)
 def with_adapter(model: PreTrainedModel | PeftModel, folder: Path, name: str) -> PeftModel:
     """`model` with what a run learned, beside other adapters if it has some. Raises ModelError for a folder that asks for code to be run."""
     check_adapter(folder)
-    if isinstance(model, PeftModel):
-        model.load_adapter(folder, adapter_name=name)
-        return model
-    return PeftModel.from_pretrained(model, folder, adapter_name=name)
+    with same_packing(model):
+        if isinstance(model, PeftModel):
+            model.load_adapter(folder, adapter_name=name)
+            return model
+        return PeftModel.from_pretrained(model, folder, adapter_name=name)
+
+
+@contextmanager
+def same_packing(model: torch.nn.Module) -> Iterator[None]:
+    """Puts 4-bit weights back as they were.
+
+    PEFT asks for a state dict when it loads an adapter. For that bitsandbytes 0.50 turns weights that it had repacked for the processor back, in
+    place and with their scales rounded once more (functional.py, `_convert_weight_packed_for_cpu_inverse`): each adapter would change the base.
+    """
+    layers = [module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
+    before = [(layer.weight, layer.weight.data, layer.weight.quant_state, dict(vars(layer.weight.quant_state))) for layer in layers]
+    yield
+    for weight, data, state, values in before:
+        weight.data, weight.quant_state = data, state
+        vars(state).clear()
+        vars(state).update(values)
 
 
 def keep_one_head(model: PreTrainedModel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from bitsandbytes.nn import Linear4bit
 from peft import PeftModel
 from transformers import PreTrainedModel
 
@@ -17,12 +18,17 @@ COMPARED = 32
 
 
 def fingerprint(model: PreTrainedModel | PeftModel) -> tuple[int, ...]:
-    """The sum of the bits of each of the base's weights, adapters left out. To be taken after a first forward pass, which repacks some."""
-    return tuple(_sum_of_bits(weight.data) for name, weight in model.named_parameters() if ".lora_" not in name)
+    """The sum of the bits of each of the base's weights, and of the scales of 4-bit ones; adapters are left out.
+
+    To be taken after a first forward pass, in which bitsandbytes may repack 4-bit weights.
+    """
+    weights = [weight.data for name, weight in model.named_parameters() if ".lora_" not in name]
+    scales = [module.weight.quant_state.absmax for module in model.modules() if isinstance(module, Linear4bit)]
+    return tuple(_sum_of_bits(numbers) for numbers in (*weights, *scales))
 
 
-def _sum_of_bits(weight: torch.Tensor) -> int:
-    flat = weight.detach().flatten().view(torch.uint8)
+def _sum_of_bits(numbers: torch.Tensor) -> int:
+    flat = numbers.detach().flatten().view(torch.uint8)
     whole = len(flat) // 4 * 4
     return int(flat[:whole].view(torch.int32).sum(dtype=torch.int64)) + int(flat[whole:].sum(dtype=torch.int64))
 

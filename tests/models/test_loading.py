@@ -12,7 +12,17 @@ from runs import conversations
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.evaluation.likelihood import row_losses
 from qlora_demo.models import loading
-from qlora_demo.models.loading import Precision, attention_of, chat_precision, keep_packing_layout, linear_layer_names, load_base, training_precision
+from qlora_demo.models.loading import (
+    Precision,
+    attention_of,
+    chat_precision,
+    keep_packing_layout,
+    linear_layer_names,
+    load_base,
+    load_to_answer,
+    training_precision,
+    with_adapter,
+)
 from qlora_demo.models.loss import collate, loss_sum
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.trainer import add_adapter
@@ -77,12 +87,15 @@ def test_the_probe_measures_a_real_product() -> None:
     assert 0 < loading.product_seconds(torch.float32) < 1
 
 
-@pytest.mark.parametrize(("capability", "method", "dtype", "autocast"), [
-    ((7, 5), "qlora", torch.float16, "fp16"),
-    ((7, 5), "full", torch.float32, "fp16"),
-    ((8, 0), "lora", torch.bfloat16, ""),
-    ((9, 0), "full", torch.bfloat16, ""),
-])
+@pytest.mark.parametrize(
+    ("capability", "method", "dtype", "autocast"),
+    [
+        ((7, 5), "qlora", torch.float16, "fp16"),
+        ((7, 5), "full", torch.float32, "fp16"),
+        ((8, 0), "lora", torch.bfloat16, ""),
+        ((9, 0), "full", torch.bfloat16, ""),
+    ],
+)
 def test_a_card_computes_in_what_its_capability_is_fast_at(monkeypatch, capability, method, dtype, autocast) -> None:
     """Torch says that a T4 supports bf16, which it only emulates."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
@@ -126,3 +139,17 @@ def test_the_head_of_a_loaded_model_makes_no_copies(tiny_folder: Path) -> None:
     hidden = torch.randn(20, 3, 64, dtype=torch.bfloat16)
     head = model.get_output_embeddings()
     assert bytes_made(lambda: head(hidden[:, -1:])) < 20 * head.weight.numel() * head.weight.element_size()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_packed_base_stays_the_same_bit_for_bit_when_adapters_are_loaded(tiny_folder: Path, tmp_path: Path, dtype: torch.dtype) -> None:
+    """bitsandbytes repacks its weights at the first answer, and for PEFT's state dict turns them back with other scales."""
+    ids = torch.tensor([[5, 6, 7, 8]])
+    add_adapter(load_base(tiny_folder, "lora", BF16, "cpu"), Recipe(rank=4)).save_pretrained(tmp_path, save_embedding_layers=False)
+    model = load_to_answer(tiny_folder, "qlora", Precision(dtype, "", ""), "cpu")
+    with torch.inference_mode():
+        before = model(input_ids=ids).logits
+        for name in ("one", "two", "three"):
+            model = with_adapter(model, tmp_path, name).eval()
+            with model.disable_adapter():
+                assert torch.equal(model(input_ids=ids).logits, before)

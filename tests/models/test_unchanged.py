@@ -41,6 +41,14 @@ def test_one_changed_weight_changes_the_fingerprint_and_an_adapter_does_not(tiny
     assert fingerprint(base) == before
 
 
+def test_one_changed_scale_of_a_4_bit_weight_changes_the_fingerprint(tiny_folder: Path) -> None:
+    base = load_to_answer(tiny_folder, "qlora", Precision(torch.bfloat16, "", ""), "cpu")
+    before = fingerprint(base)
+    with torch.inference_mode():
+        base.model.layers[1].mlp.up_proj.weight.quant_state.absmax.flatten()[3] += 1
+    assert fingerprint(base) != before
+
+
 def test_loading_an_adapter_leaves_the_fingerprint(tiny_folder: Path) -> None:
     base = load_to_answer(tiny_folder, "lora", Precision(torch.float32, "", ""), "cpu")
     before = fingerprint(base)
