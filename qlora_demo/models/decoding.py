@@ -143,7 +143,8 @@ class Answering:
         for row, (text, token) in enumerate(zip(self._texts, tokens, strict=True)):
             if not text.ended:
                 text.add(token, self._ends)
-                self._mask[row, self._width :] = not text.ended
+                if text.ended:
+                    self._mask[row, self._width :] = 0  # what it goes on to read is nothing to look back at
         self._next = torch.tensor(tokens, device=self._next.device)[:, None]
         self._positions = self._positions[:, -1:] + 1
 

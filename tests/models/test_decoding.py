@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
-from answering import FAMILIES, made, with_adapters
+from answering import FAMILIES, adapted_folder, made, with_adapters
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedTokenizerBase
 from transformers.generation.logits_process import TopPLogitsWarper
 
 from qlora_demo.data.rendering import load_tokenizer
 from qlora_demo.models.decoding import Choice, RowText, Sampling, end_tokens
+from qlora_demo.models.loading import Precision, causal_model, load_base
 from qlora_demo.models.pair import BASE, Side, answer_rows, answer_sides
 from qlora_demo.models.reading import pad_left
 
@@ -62,6 +66,30 @@ def test_both_rows_are_those_of_generate_and_the_base_also_as_alone(model, token
         assert answer.tokens == len(theirs)
         assert mine == theirs[: len(mine)] and len(mine) >= len(theirs) - 1  # a last token is said, but not read
         assert answer.text == tokenizer.decode(theirs, skip_special_tokens=True).strip()
+
+
+@pytest.fixture(scope="module", params=[(m, d) for m in ("lora", "qlora") for d in (torch.float32, torch.bfloat16, torch.float16)], ids=str)
+def both_models(request, tiny_folder: Path) -> tuple[Any, Any]:
+    """One with a loud adapter, and the plain one."""
+    method, dtype = request.param
+    return adapted_folder(tiny_folder, method, dtype), load_base(tiny_folder, method, Precision(dtype, "", ""), "cpu").eval()
+
+
+@settings(max_examples=6, deadline=None)
+@given(prompts=HISTORIES)
+def test_every_step_of_the_base_row_is_bit_equal_to_the_plain_model(both_models, tokenizer, prompts: list[list[int]]) -> None:
+    """What our loop gives to the model with the adapter is given to the plain model too: the same padded batch, from its own cache."""
+    model, plain = both_models
+    steps: list[tuple[dict[str, Any], torch.Tensor]] = []
+    hook = causal_model(model).register_forward_hook(lambda module, inputs, values, output: steps.append((values, output.logits)), with_kwargs=True)
+    answer_rows(model, tokenizer, [(BASE, prompts[0]), ("one", prompts[1])], Sampling(LONGEST))
+    hook.remove()
+    cache = DynamicCache(config=plain.config)
+    with torch.inference_mode():
+        for values, logits in steps:
+            theirs = plain(**{**values, "cache": cache}).logits
+            assert torch.equal(logits[0], theirs[0])
+            assert not torch.equal(logits[1], theirs[1])
 
 
 def test_each_row_has_its_own_end(tokenizer) -> None:
