@@ -121,7 +121,7 @@ def bucket_of(settings: Settings) -> Bucket | None:
 
 def kept_files(run: RunDir) -> list[str]:
     """What is worth keeping, as names inside the run's directory: all but its log, and of its saved points the newest."""
-    single = [run.run_json, run.recipe_json, run.fit_json, run.events, run.report_json, run.result_json]
+    single = [run.run_json, run.recipe_json, run.fit_json, run.events, run.report_json, run.result_json, run.blind_vote_json]
     folders = [run.data, run.weights(), *_newest_checkpoint(run)]
     inside = [file for folder in folders if folder.is_dir() for file in folder.iterdir()]
     return [file.relative_to(run.path).as_posix() for file in [*single, *sorted(inside)] if file.is_file() and not file.is_symlink()]

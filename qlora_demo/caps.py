@@ -47,10 +47,12 @@ class Caps:
         if problems:
             raise RecipeError(" ".join([*problems, self.way_out()]).strip())
 
-    def check_line(self, mine: int) -> None:
-        """`mine` are this visitor's trainings in line, the running one counted. Raises BusyError."""
-        if self.runs and mine >= self.runs:
-            raise BusyError(f"You have {mine} trainings in line; this demo takes {self.runs}. Wait until one is done. {self.way_out()}")
+    def check_line(self, mine: int, more: int = 1) -> None:
+        """`mine` are this visitor's trainings in line, the running one counted; `more` are to come. Raises BusyError."""
+        if self.runs and mine + more > self.runs:
+            trainings = "training" if mine == 1 else "trainings"
+            asked = f", and this would add {more}" if more > 1 else ""
+            raise BusyError(f"You have {mine} {trainings} in line{asked}; this demo takes {self.runs}. Wait until one is done. {self.way_out()}")
 
     def seconds(self) -> float | None:
         """After which a training is ended; None for never."""

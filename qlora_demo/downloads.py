@@ -1,4 +1,4 @@
-"""Downloads: tickets for one folder each, and the folder as a zip archive that is made while it is sent."""
+"""Downloads: tickets for one thing each: a folder as a zip archive that is made while it is sent, or a test's answers as a table."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from qlora_demo.data.conversation import Conversation, read_rows
+from qlora_demo.evaluation.earlier import completed
+from qlora_demo.evaluation.exported import exported
+from qlora_demo.run_dir import RunDir, read_json
 from qlora_demo.systems import open_file
 
 TICKET_SECONDS = 600.0
@@ -41,12 +45,11 @@ class Folder:
 
     path: Path
     name: str
+    media_type: str = "application/zip"
 
     def disposition(self) -> str:
-        """The Content-Disposition header, with the name in letters that every browser knows, and in its own (RFC 5987)."""
-        whole = f"{safe_name(self.name)}.zip"
-        plain = whole.encode("ascii", "replace").decode().replace("?", "_")
-        return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(whole)}"
+        """The Content-Disposition header."""
+        return _attachment(f"{safe_name(self.name)}.zip")
 
     def open(self) -> Archive:
         """All files, opened at once: what is deleted or renamed meanwhile still arrives whole. Links are left out. Raises OSError."""
@@ -60,6 +63,57 @@ class Folder:
                 file.close()
             raise
         return Archive(safe_name(self.name), files)
+
+
+@dataclass(frozen=True)
+class AnswersFile:
+    """What one ticket gives: all rows that a run set aside with both models' answers, as "csv" or "jsonl"."""
+
+    run: RunDir
+    name: str
+    form: str
+
+    @property
+    def media_type(self) -> str:
+        return "text/csv; charset=utf-8" if self.form == "csv" else "application/jsonl; charset=utf-8"
+
+    def disposition(self) -> str:
+        """The Content-Disposition header."""
+        return _attachment(f"{safe_name(self.name)}, answers.{self.form}")
+
+    def open(self) -> Content:
+        """Made now, so that nothing of it is kept meanwhile. Raises OSError, StorageError."""
+        rows = [row for row in read_rows(self.run.held_out_jsonl) if isinstance(row, Conversation)]
+        text = exported(self.form, rows, completed(read_json(self.run.report_json)))
+        return Content(text.encode("utf-8", "replace"))
+
+
+Downloadable = Folder | AnswersFile
+
+
+def _attachment(whole: str) -> str:
+    """With the name in letters that every browser knows, and in its own (RFC 5987)."""
+    plain = whole.encode("ascii", "replace").decode().replace("?", "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(whole)}"
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file that lies in memory; read as an Archive is."""
+
+    content: bytes
+
+    def files(self) -> int:
+        return 1
+
+    def length(self) -> int:
+        return len(self.content)
+
+    def pieces(self) -> Iterator[bytes]:
+        yield self.content
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class Archive:
@@ -135,23 +189,23 @@ class Tickets:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
         self._clock, self._lock = clock, threading.Lock()
-        self._known: dict[bytes, tuple[float, Folder]] = {}
+        self._known: dict[bytes, tuple[float, Downloadable]] = {}
 
-    def mint(self, folder: Folder) -> str:
+    def mint(self, what: Downloadable) -> str:
         """128 random bits, as text that a link can hold."""
         ticket = secrets.token_urlsafe(16)
         with self._lock:
             now = self._clock()
             living = [item for item in self._known.items() if item[1][0] > now]
             self._known = dict(living[-MOST_TICKETS + 1 :])
-            self._known[_hashed(ticket)] = (now + TICKET_SECONDS, folder)
+            self._known[_hashed(ticket)] = (now + TICKET_SECONDS, what)
         return ticket
 
-    def folder(self, ticket: str) -> Folder | None:
+    def what(self, ticket: str) -> Downloadable | None:
         """What a ticket is for; None for one that was never given, or has run out. It may be used more than once, as browsers ask twice."""
         with self._lock:
-            until, folder = self._known.get(_hashed(ticket), (0.0, None))
-        return folder if until > self._clock() else None
+            until, what = self._known.get(_hashed(ticket), (0.0, None))
+        return what if until > self._clock() else None
 
 
 def _hashed(ticket: str) -> bytes:

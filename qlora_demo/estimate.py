@@ -40,8 +40,8 @@ LAYER_SECONDS = 0.002
 IMPORT_SECONDS, READ_A_SECOND, PACKED_A_SECOND = 5.0, 1e9, 3e7
 ANSWER_SECONDS = 1.5e-8
 """Of the watched questions, for each of the model's parameters: an answer reads them all for each token."""
-ITEM_TOKENS, TEST_ANSWERS = 2500, 4
-"""Of the general questions at the end; and the test's answers beside the watched ones."""
+ITEM_TOKENS, TEST_ANSWERS = 2500, 5
+"""Of the general facts at the end; and the answers of the test and to general questions, in times of the watched ones."""
 MEMORY_BOUNDS, TIME_BOUNDS, LAST_RUNS = (0.7, 1.5), (0.02, 50.0), 3
 SAFE_SHARE = 0.92
 """Of the free memory that a run may be planned to take: the arithmetic is right to a tenth."""

@@ -170,8 +170,12 @@ def delete_run(house: House, run_id: str) -> bool:
         return False
     if house.bucket is not None:
         house.bucket.forget(run_id)
-    make_way(house.home, run.path, run.run_json.name)
-    gone = house.ledger.remove_run(run_id, lambda: put_away(run.path))
+
+    def out_of_the_way() -> None:  # once its row is held: a run that was just taken from the line keeps all it has
+        make_way(house.home, run.path, run.run_json.name)
+        put_away(run.path)
+
+    gone = house.ledger.remove_run(run_id, out_of_the_way)
     if gone:  # else another click is at it
         clear_away(run.path)
     if house.bucket is not None:

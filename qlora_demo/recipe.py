@@ -10,6 +10,7 @@ from qlora_demo.catalogue import BaseModel
 from qlora_demo.errors import RecipeError
 
 METHODS = ("qlora", "lora", "full")
+METHOD_NAMES = {"qlora": "QLoRA", "lora": "LoRA", "full": "Full"}
 PRESETS = ("quick", "balanced", "thorough")
 SCHEDULES = ("linear", "cosine", "constant")
 

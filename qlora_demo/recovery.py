@@ -97,7 +97,7 @@ def _found(run: RunDir) -> Found | None:
         return None
     if "owner" not in about:  # made by hand
         return None
-    return Found(run.id, about["owner"], state, reason, about["created"], _started(run), ended, processes.signed(run))
+    return Found(run.id, about["owner"], state, reason, about["created"], _started(run), ended, processes.signed(run), about.get("set"))
 
 
 def _state(run: RunDir) -> tuple[str, str, float | None]:

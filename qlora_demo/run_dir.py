@@ -157,6 +157,11 @@ class RunDir:
         return self.path / "report.json"
 
     @property
+    def blind_vote_json(self) -> Path:
+        """The last blind vote of its owner."""
+        return self.path / "blind_vote.json"
+
+    @property
     def result_json(self) -> Path:
         return self.path / "result.json"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from qlora_demo.catalogue import BaseModel, find_model
 from qlora_demo.errors import BusyError, ModelError, StorageError
+from qlora_demo.evaluation.earlier import completed
 from qlora_demo.events import read_events
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job, Ledger
 from qlora_demo.progress import Progress, progress_of
@@ -133,7 +134,7 @@ def read_view(home: Home, job: Job) -> RunView:
         model=find_model(recipe.model),
         rows=about["rows"],
         progress=progress,
-        report=read_json(run.report_json) if run.report_json.exists() else None,
+        report=completed(read_json(run.report_json)) if run.report_json.exists() else None,
         result=run.result(),
         forecast_seconds=about["forecast_seconds"],
         predicted_memory_bytes=about["predicted_memory_bytes"],

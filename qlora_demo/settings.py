@@ -65,7 +65,7 @@ class Settings:
     host: str = _setting("127.0.0.1", "Address the page listens on. 0.0.0.0 lets other machines in.")
     port: int = _setting(0, "Port of the page; 0 takes the first free one from 7860.")
     hosts: str = _setting("", "Names under which the page answers, with commas between. Default: this machine's own, on a Space the Space's.")
-    requests_per_minute: int = _setting(0, "Most clicks and uploads a minute from one network address; 0 for no limit.")
+    requests_per_minute: int = _setting(0, "Most clicks, uploads and opened pages a minute from one network address; 0 for no limit.")
     temp: str = _setting("", "Folder for uploads in flight, emptied at start; never inside the home. Default: in the system's own.")
     max_upload_mb: int = _setting(1000, "Largest upload, in MB.")
     max_rows: int = _setting(200_000, "Most rows that one data set may have.")

@@ -22,7 +22,7 @@ from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
-from qlora_demo.downloads import Folder, Tickets
+from qlora_demo.downloads import AnswersFile, Folder, Tickets
 from qlora_demo.errors import BusyError, DataError, DiskFullError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
@@ -31,6 +31,7 @@ from qlora_demo.hosting import Hosting
 from qlora_demo.housekeeping import Housekeeper
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
+from qlora_demo.memory import Memory
 from qlora_demo.offers import ModelChoice, Offers
 from qlora_demo.owners import Owners
 from qlora_demo.pipes import child_environ, training_environ
@@ -43,8 +44,8 @@ from qlora_demo.settings import Settings
 from qlora_demo.sharing import Sharing
 from qlora_demo.storage import Storage
 from qlora_demo.submission import LONGEST_NAME, Submission, build, renamed
+from qlora_demo.votes import Votes
 
-CHAT_OVERHEAD = 700_000_000
 AGAIN = ", again"
 EXAMPLE, EXAMPLE_NAME = "character", "Example: a character"
 
@@ -67,9 +68,12 @@ class Studio:
         self.ledger = open_ledger(self.home)
         self.owners = Owners(settings, self.ledger)
         self.sharing = Sharing(self.ledger)
+        self.votes = Votes(self.home, self.ledger)
         self._submitting = threading.Lock()
         self.chat = ChatClient(environ, self.home.path / "chat.log", settings.chat_idle_minutes * 60)
-        self.scheduler = Scheduler(self.home, self.ledger, Tenants(self._make_room, self.chat.come_back), training)
+        tenants = Tenants(lambda job: self.memory.make_room(job), self.chat.come_back)
+        self.scheduler = Scheduler(self.home, self.ledger, tenants, training)
+        self.memory = Memory(self.home, self.ledger, self.machine, self.scheduler, self.chat)
         self.hosting = Hosting(self.home, self.ledger, self.scheduler, self.owners)
         self.data = DataSets(self.home, self.ledger, settings, environ)
         self._offers = Offers(settings, self.home, self.machine)
@@ -149,23 +153,11 @@ class Studio:
 
     def forecast_for(self, owner: str, recipe: Recipe, sizes: Sizes) -> Forecast:
         """As `forecast`, for data of which only the sizes are known."""
-        free = min(self._free_bytes() + self._held_bytes(), self.machine.memory_bytes)
-        return forecast(recipe, sizes, self.machine, free, past_runs(self.home, self.ledger, owner, self.machine))
+        return forecast(recipe, sizes, self.machine, self.memory.free_in_turn(), past_runs(self.home, self.ledger, owner, self.machine))
 
-    def _free_bytes(self) -> int:
-        """Free for a run now: a worker that waits is to be that run's."""
-        return self.machine.free_bytes() + (self.scheduler.waiting_bytes() if self.machine.device == "cpu" else 0)
-
-    def _held_bytes(self) -> int:
-        """Memory that will be free when this run's turn comes: the chat's and the running training's."""
-        base = self.chat.base()
-        chat = self._chat_bytes(find_model(base.partition(" ")[0]), base.partition(" ")[2]) if base else 0
-        active = self.ledger.active()
-        training = read_view(self.home, active) if active else None
-        return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
-
-    def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str) -> str:
-        """The run is on disk and in the line when this returns. Returns its id. Raises UserError of every kind."""
+    def submit(self, owner: str, dataset_id: str, recipe: Recipe, name: str, set_id: str | None = None) -> str:
+        """The run is on disk and in the line when this returns. `set_id` is of those that are started together. Returns its id. Raises UserError of
+        every kind."""
         recipe.validate()
         model, caps = self._offered(owner, recipe.model), self.caps(owner)
         caps.check_line(self.ledger.in_line(owner))
@@ -184,12 +176,12 @@ class Studio:
         title = name.strip()[:LONGEST_NAME] or dataset.name
         file = self.ledger.dataset_name(dataset_id)
         submission = Submission(owner, title, recipe, model, learn, held_out, dataset_id, dataset, file, forecast.seconds, forecast.memory_bytes)
-        submission = replace(submission, max_seconds=caps.seconds())
+        submission = replace(submission, max_seconds=caps.seconds(), set_id=set_id)
         run_id = build(self.home, submission)
         with self._submitting:  # of two clicks at once, the second must see the first
             try:
                 caps.check_line(self.ledger.in_line(owner))
-                self.ledger.add_job("train", run_id, owner)
+                self.ledger.add_job("train", run_id, owner, set_id)
             except (BusyError, DiskFullError):
                 remove(self.home.run(run_id).path)
                 raise
@@ -334,14 +326,18 @@ class Studio:
         for dataset_id in self.ledger.datasets(owner):
             self.data.remove_one(owner, dataset_id)
 
-    def download(self, owner: str, run_id: str) -> str:
-        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes. Raises BusyError, NotFoundError."""
+    def download(self, owner: str, run_id: str, answers: str = "") -> str:
+        """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes, or its test's `answers` as "csv" or "jsonl". Raises
+        BusyError, NotFoundError."""
         view = self.run(owner, run_id)
         if not view.usable():
             raise BusyError("This model is not finished, so it cannot be downloaded yet.")
         if view.guest(owner):
             raise BusyError("This model is shared with you: you can chat with it, but not download it.")
-        return self.tickets.mint(Folder(self.home.run(run_id).weights(), view.name))
+        if answers and not (view.report and view.report["answers"]):
+            raise BusyError("This model was not asked anything at its end, so there are no answers to download.")
+        run = self.home.run(run_id)
+        return self.tickets.mint(AnswersFile(run, view.name, answers) if answers else Folder(run.weights(), view.name))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""
@@ -368,28 +364,10 @@ class Studio:
         the base's place where its id is `against`. Raises UserError."""
         view, other = self.run(owner, run_id), self.run(owner, against) if against else None
         check_askable(view, other)
-        if self.chat_waits_for(owner, view) is not None:
+        if self.memory.chat_waits_for(view) is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
         for asked in filter(None, (run_id, against)):
             self.storage.note_run(asked)
         ask = replace(ask, max_new_tokens=self.caps(owner).answer(ask.max_new_tokens))
         base, left = f"{view.model.id} {view.recipe.method}", self.home.run(against) if against else None
         yield from self.chat.ask(self.home.run(run_id), base, columns, ask, left)
-
-    def chat_waits_for(self, owner: str, view: RunView) -> RunView | None:
-        """The training that leaves no room for chat with this model, None where there is room."""
-        active = self.ledger.active()
-        if active is None or self.chat.running() or self._chat_bytes(view.model, view.recipe.method) <= self.machine.free_bytes():
-            return None
-        return read_view(self.home, active)
-
-    def _chat_bytes(self, model: BaseModel, method: str) -> int:
-        """One base model, or two whole ones."""
-        weight = (4 if self.machine.device == "cpu" else 2) * (2 if method == "full" else 1)
-        return weight * model.dimensions.parameters() + CHAT_OVERHEAD
-
-    def _make_room(self, job: Job) -> None:
-        """Before a training starts: the chat stays only where both fit."""
-        about = read_json(self.home.run(job.run).run_json)
-        if self.chat.running() and about["predicted_memory_bytes"] > self._free_bytes():
-            self.chat.release()

@@ -40,6 +40,8 @@ class Submission:
     predicted_memory_bytes: int
     max_seconds: float | None = None
     """What it may take, over all its attempts."""
+    set_id: str | None = None
+    """Of the trainings that were started together to be compared."""
 
 
 def build(home: Home, submission: Submission) -> str:
@@ -74,6 +76,7 @@ def _about(run_id: str, submission: Submission) -> dict[str, object]:
         "forecast_seconds": submission.forecast_seconds,
         "predicted_memory_bytes": submission.predicted_memory_bytes,
         "max_seconds": submission.max_seconds,
+        "set": submission.set_id,
         "versions": {library: version(library) for library in LIBRARIES},
         "command": command(submission.file, submission.dataset, submission.recipe, submission.name),
     }

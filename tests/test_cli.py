@@ -131,7 +131,9 @@ def evaluated(tiny_home: Home, tmp_path: Path, trained: dict) -> None:
     assert read_json(run / "report.json")["rows"] == trained["rows"]
     assert len(list(tiny_home.datasets.iterdir())) == 1
     text = command("evaluate", "last", other)
-    assert text.returncode == 0 and "error: " in text.stdout and "closeness (chrF): " in text.stdout
+    assert text.returncode == 0 and "Tested on all 5 rows in this file." in text.stdout
+    scores = ("error: ", "closeness (chrF): ", "shared words (token F1): ", "words in an answer: ", "would likely be (95 %): ")
+    assert [words for words in (*scores, "Closest to your own answer: ") if words not in text.stdout] == []
 
     with FileLock(tiny_home.device_lock):
         busy = command("evaluate", "last")

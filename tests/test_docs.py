@@ -53,3 +53,14 @@ def test_every_command_of_the_readme_exists() -> None:
     for command in ("check", "estimate", "evaluate", "train", "chat", "runs", "show", "stop", "resume", "delete", "models"):
         assert command in README
         assert f"\ndef {command}(" in source
+
+
+def test_every_promise_names_tests_that_are_there() -> None:
+    lines = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8").splitlines()
+    promises = [line for line in lines if line.startswith("| ") and "held by" not in line]
+    assert len(promises) > 30
+    for promise in promises:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", promise)
+        assert named, promise
+        for file, test in named:
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{test}"

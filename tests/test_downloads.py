@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import time
 import zipfile
 from collections.abc import Iterator
@@ -13,11 +15,15 @@ import pytest
 from data.served import Served, serve
 from finished import FILES, filled, finished
 from runs import conversations
+from ui.ui_examples import EARLIER, TEXTS
 
 from qlora_demo import downloads
-from qlora_demo.downloads import TICKET_SECONDS, Folder, Tickets, safe_name
+from qlora_demo.data.conversation import Conversation, Message, read_rows, write_rows
+from qlora_demo.downloads import TICKET_SECONDS, AnswersFile, Folder, Tickets, safe_name
 from qlora_demo.errors import BusyError, NotFoundError
 from qlora_demo.owners import LOCAL
+from qlora_demo.run_dir import RunDir, write_json
+from qlora_demo.studio import Studio
 from qlora_demo.web.download import NO_TICKET
 
 
@@ -96,18 +102,18 @@ def test_a_ticket_is_for_one_folder_and_for_some_minutes(folder: Folder) -> None
     ticket = tickets.mint(folder)
     assert len(ticket) == 22
     assert tickets.mint(folder) != ticket
-    assert tickets.folder(ticket) == tickets.folder(ticket) == folder
-    assert [tickets.folder(other) for other in ("", ticket[:-1], ticket + "A", ticket.lower(), "../x", "\u00e9")] == [None] * 6
+    assert tickets.what(ticket) == tickets.what(ticket) == folder
+    assert [tickets.what(other) for other in ("", ticket[:-1], ticket + "A", ticket.lower(), "../x", "\u00e9")] == [None] * 6
     assert ticket not in repr(vars(tickets))
     now[0] += TICKET_SECONDS + 1
-    assert tickets.folder(ticket) is None
+    assert tickets.what(ticket) is None
 
 
 def test_the_oldest_tickets_go_first(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "MOST_TICKETS", 3)
     tickets = Tickets()
     minted = [tickets.mint(folder) for _ in range(5)]
-    assert [tickets.folder(ticket) is not None for ticket in minted] == [False, False, True, True, True]
+    assert [tickets.what(ticket) is not None for ticket in minted] == [False, False, True, True, True]
 
 
 @pytest.fixture
@@ -136,6 +142,56 @@ def test_over_http(served: Served, tmp_path: Path) -> None:
     gone = httpx2.get(f"{served.url}download/{ticket}", timeout=60)
     never = httpx2.get(f"{served.url}download/{'A' * 22}", timeout=60)
     assert (gone.status_code, gone.text) == (never.status_code, never.text) == (404, NO_TICKET)
+
+
+def with_report(studio: Studio, folder: Path, name: str, report: dict) -> RunDir:
+    """A finished run with a report on its first two rows set aside."""
+    run = finished(studio, folder, name, conversations(30))
+    rows = read_rows(run.held_out_jsonl)
+    answers = [{**answer, "row": place} for place, answer in enumerate(report["answers"])]
+    write_json(run.report_json, {**report, "answers": answers})
+    assert len(rows) > 2
+    return run
+
+
+def test_answers_over_http(served: Served, tmp_path: Path) -> None:
+    studio = served.studio
+    run = with_report(studio, tmp_path, "My FAQ", TEXTS)
+    rows = read_rows(run.held_out_jsonl)
+    table = httpx2.get(f"{served.url}download/{studio.download(LOCAL, run.id, 'csv')}", timeout=60)
+    assert (table.status_code, table.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert "filename=\"My FAQ, answers.csv\"" in table.headers["content-disposition"]
+    assert table.headers["content-disposition"].startswith("attachment") and table.headers["x-content-type-options"] == "nosniff"
+    lines = list(csv.DictReader(io.StringIO(table.content.decode("utf-8-sig"), newline="")))
+    assert len(lines) == len(rows) and (lines[0]["your model's answer"], lines[2]["your model's answer"]) == ("I am Wilna.", "")
+    ticket = studio.download(LOCAL, run.id, "jsonl")
+    whole = httpx2.get(f"{served.url}download/{ticket}", timeout=60)
+    assert [json.loads(line)["expected"] for line in whole.text.splitlines()] == [row.answer() for row in rows]
+    head = httpx2.head(f"{served.url}download/{ticket}", timeout=60)
+    assert (head.headers["content-length"], head.content) == (str(len(whole.content)), b"")
+    run.report_json.unlink()
+    assert httpx2.get(f"{served.url}download/{ticket}", timeout=60).text == NO_TICKET
+    with pytest.raises(NotFoundError, match="There is no such model of yours"):
+        studio.download("somebody else", run.id, "csv")
+
+
+def test_without_answers_there_are_none_to_download(served: Served, tmp_path: Path) -> None:
+    for report in (None, {**TEXTS, "answers": []}):
+        run = finished(served.studio, tmp_path, "x", conversations(30))
+        if report:
+            write_json(run.report_json, report)
+        with pytest.raises(BusyError, match="was not asked anything at its end"):
+            served.studio.download(LOCAL, run.id, "csv")
+
+
+def test_an_earlier_versions_answers_can_be_taken_along_too(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.data.mkdir()
+    asked = Conversation((Message("user", "Who are you?"), Message("assistant", "I am Wilna.")))
+    write_rows(run.held_out_jsonl, [*conversations(2), asked])
+    write_json(run.report_json, EARLIER)
+    lines = b"".join(AnswersFile(run, "x", "jsonl").open().pieces()).decode().splitlines()
+    assert [json.loads(line)["adapted"] for line in lines] == [None, None, "I am Wilna."]
 
 
 def test_a_run_that_is_not_finished_has_nothing_to_download(served: Served, tmp_path: Path) -> None:

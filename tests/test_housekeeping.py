@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from qlora_demo.errors import StorageError
-from qlora_demo.housekeeping import House, Housekeeper, sweep_leftovers, sweep_old, sweep_temporary
+from qlora_demo.housekeeping import House, Housekeeper, delete_run, sweep_leftovers, sweep_old, sweep_temporary
 from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.room import RESERVE, RESERVE_BYTES
 from qlora_demo.run_dir import Home, write_json
@@ -201,3 +201,21 @@ def test_the_thread_sweeps_at_once_keeps_a_reserve_and_outlives_trouble(
     assert not leftover.exists() and old.exists()
     assert capsys.readouterr().err.count("StorageError: no luck today") == 1
     assert SPARE_BYTES > RESERVE_BYTES
+
+
+def test_a_run_that_is_taken_from_the_line_while_it_is_deleted_keeps_all_it_has(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk, where what is deleted goes before its row does."""
+    place = run(house, "waits", "queued")
+    (place / "data").mkdir()
+    house.ledger.claim("train")
+    monkeypatch.setattr(house.ledger, "in_states", lambda states: [])  # it was not active when the click came
+    monkeypatch.setattr("qlora_demo.storage.free_bytes", lambda folder: 0)
+    assert not delete_run(house, "waits")
+    assert (place / "data").is_dir() and (place / "run.json").exists()
+
+
+def test_on_a_full_disk_a_run_goes_with_all_it_has(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = run(house, "over", "finished")
+    monkeypatch.setattr("qlora_demo.storage.free_bytes", lambda folder: 0)
+    assert delete_run(house, "over")
+    assert not place.exists() and not house.ledger.jobs()

@@ -44,6 +44,8 @@ def test_a_guest_reads_and_changes_nothing(studio: Studio, tmp_path: Path) -> No
     write_json(studio.home.run(run).result_json, {"outcome": "finished", "reason": "", "artifact_bytes": 7})
     with pytest.raises(BusyError, match="not download it"):
         studio.download(guest, run)
+    with pytest.raises(BusyError, match="not download it"):
+        studio.download(guest, run, "csv")
     assert studio.download(owner, run)
     with pytest.raises(NotFoundError):
         studio.data_of(guest, run)

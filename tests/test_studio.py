@@ -12,7 +12,6 @@ import pytest
 
 from qlora_demo.data.choices import Choices
 from qlora_demo.errors import BusyError, DataError, NotFoundError, RecipeError
-from qlora_demo.hardware import Machine
 from qlora_demo.owners import LOCAL, Owners
 from qlora_demo.recipe import METHODS
 from qlora_demo.run_dir import Home, read_json, write_json
@@ -281,16 +280,6 @@ def test_each_method_is_predicted_and_full_needs_the_most(studio: Studio, csv: P
     assert found["qlora"].memory_bytes < found["lora"].memory_bytes < found["full"].memory_bytes
     assert found["lora"].seconds < found["full"].seconds
     assert studio.recommend(LOCAL, dataset, "", "full").learning_rate == studio.recommend(LOCAL, dataset, "", "lora").learning_rate / 10
-
-
-def test_the_memory_of_a_worker_that_waits_is_free_for_its_run(studio: Studio, csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    dataset = studio.data.add_file(LOCAL, csv, "faq.csv")
-    recipe = studio.recommend(LOCAL, dataset)
-    monkeypatch.setattr(Machine, "free_bytes", lambda machine: 1_000)
-    monkeypatch.setattr(studio.scheduler, "waiting_bytes", lambda: 600)
-    assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_600
-    studio.machine = replace(studio.machine, device="cuda", memory_bytes=10_000)  # there it holds none of the card's
-    assert studio.forecast(LOCAL, dataset, recipe).free_bytes == 1_000
 
 
 def test_a_run_whose_time_is_over_does_not_go_on(studio: Studio, csv: Path) -> None:

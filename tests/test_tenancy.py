@@ -64,7 +64,7 @@ def test_chat_makes_room_says_so_and_comes_back_by_itself(studio: Studio, datase
     assert not psutil.pid_exists(chat)
 
     until(lambda: studio.run(LOCAL, second).job.state == "running")
-    waits_for = studio.chat_waits_for(LOCAL, studio.run(LOCAL, first))
+    waits_for = studio.memory.chat_waits_for(studio.run(LOCAL, first))
     assert (waits_for.id, studio.chat.given_back()) == (second, True)
     with pytest.raises(BusyError, match="Chat opens when it is done"):
         list(studio.ask(LOCAL, first, ASKED, Ask(max_new_tokens=4)))
@@ -73,7 +73,7 @@ def test_chat_makes_room_says_so_and_comes_back_by_itself(studio: Studio, datase
     studio.stop(LOCAL, second)
     until(lambda: studio.chat.running() and not studio.chat.given_back())
     assert studio.run(LOCAL, second).job.state == "stopped"
-    assert studio.chat_waits_for(LOCAL, studio.run(LOCAL, first)) is None
+    assert studio.memory.chat_waits_for(studio.run(LOCAL, first)) is None
     assert list(studio.ask(LOCAL, first, ASKED, Ask(max_new_tokens=4)))[-1].status == "done"
 
 

@@ -40,6 +40,8 @@ class Turn:
     tokens: int | None = None
     seconds: float | None = None
     unchanged: bool | None = None
+    shortened: bool = False
+    """The conversation is longer than what is read: its oldest turns were left out."""
     before: int = 0
     """Whose questions are answered first, while it is "waking"."""
 
@@ -159,7 +161,7 @@ def _turns(replies: Iterator[Reply]) -> Iterator[Turn]:
             elif reply["type"] == "done":
                 base, adapted = (answer["text"] for answer in reply["answers"])
                 tokens = sum(answer["tokens"] for answer in reply["answers"])
-                yield Turn(base, adapted, "done", tokens, reply["seconds"], reply["unchanged"])
+                yield Turn(base, adapted, "done", tokens, reply["seconds"], reply["unchanged"], reply["shortened"])
             else:
                 raise ModelError(reply["message"])
 

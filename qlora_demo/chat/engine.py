@@ -42,10 +42,11 @@ class Question:
 @dataclass(frozen=True)
 class Reply:
     """Both answers. `unchanged`: the base column's numbers were compared with the base model's own just now, and were the same; None where the left
-    column is not the base model."""
+    column is not the base model. `shortened`: of at least one history, the oldest turns were left out."""
 
     answers: list[Answer]
     unchanged: bool | None
+    shortened: bool
 
 
 @dataclass
@@ -117,7 +118,8 @@ class Engine:
         renderer = Renderer(self.tokenizer, find_model(recipe.model).template_options, recipe.system_prompt)
         left, right = (fitting_prompt(renderer, messages) for messages in asked.columns)
         answers = self.pair.answers(self.tokenizer, ([left], [right]), asked.sampling, emit, cancelled)
-        return Reply(answers, self._unchanged((left, right)) if asked.against is None else None)
+        shortened = any(len(renderer.prompt(messages)) > LONGEST_CHAT for messages in asked.columns)
+        return Reply(answers, self._unchanged((left, right)) if asked.against is None else None, shortened)
 
     def _unchanged(self, prompts: Sequence[Sequence[int]]) -> bool:
         """The base's weights are those that were loaded; and beside an adapter, its numbers are those of the model without one."""

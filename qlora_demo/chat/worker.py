@@ -3,8 +3,9 @@
 {"op": "open", "run", "against"} only loads, and is answered by {"type": "loaded", "last": true}. "against" is another run's folder, whose model
 answers in the left column, or "" for the base model.
 {"op": "ask", "run", "against", "columns", "sampling"} is answered by {"type": "loaded"}, then {"type": "text", "texts": [left, right]} with what is
-new, then {"type": "done", "answers", "seconds", "unchanged", "last": true} or {"type": "error", "message", "last": true}. "unchanged" is true where
-the left column's numbers were found to be the base model's, false where they were not, null where it is not the base model's column.
+new, then {"type": "done", "answers", "seconds", "unchanged", "shortened", "last": true} or {"type": "error", "message", "last": true}. "unchanged" is
+true where the left column's numbers were found to be the base model's, false where they were not, null where it is not the base model's column;
+"shortened" is true where the oldest turns were left out.
 {"op": "cancel"} ends the answer in progress. An exception ends the process, and the client starts a new one.
 """
 
@@ -68,7 +69,7 @@ def _answer(engine: Engine, request: dict[str, Any], output: TextIO, cancel: thr
         began = time.monotonic()
         said = engine.ask(from_request(request), emit, cancel.is_set)
         answers = [asdict(answer) for answer in said.answers]
-        reply("done", answers=answers, seconds=time.monotonic() - began, unchanged=said.unchanged, last=True)
+        reply("done", answers=answers, seconds=time.monotonic() - began, unchanged=said.unchanged, shortened=said.shortened, last=True)
     except UserError as error:
         reply("error", message=str(error), last=True)
 

@@ -1,9 +1,10 @@
-"""Questions answered by base and adapted model, greedily and side by side: many where an answer is a label, few where it is a text."""
+"""Questions answered by base and adapted model, greedily and side by side: many where an answer is a label, fewer where it is a text."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -12,20 +13,30 @@ from qlora_demo.data.rendering import Renderer
 from qlora_demo.evaluation.scores import Compared
 from qlora_demo.models.pair import Pair, Sampling
 
-QUESTIONS, LABELLED = 10, 200
-"""Ten texts are what a person reads, take two processor cores about eight seconds, and tell 8 wins to 1 from luck; labels are done forty times as
-fast, and a share of right ones needs many: of 200 it is known to seven points."""
+QUESTIONS, LABELLED = 40, 200
+"""Texts and labels that are asked for at most. Ten texts take two processor cores about eight seconds and tell 8 wins to 1 from luck; labels are done
+forty times as fast, and a share of right ones needs many: of 200 it is known to seven points."""
 LONGEST_ANSWER, SPARE_TOKENS = 96, 4
-SORTING_SECONDS, LONGEST_SECONDS = 20.0, 300.0
-"""After the first no more labels are asked for. After the second, which only a large model on a slow processor meets, an answer in progress is cut,
-for both sides alike."""
+TEXT_SECONDS, SORTING_SECONDS, LONGEST_SECONDS = 12.0, 20.0, 300.0
+"""After the first no more texts are asked for, after the second no more labels. After the third, which only a large model on a slow processor
+meets, an answer in progress is cut, for both sides alike."""
 BATCH_ROWS, BATCH_TOKENS = 16, 4096
 """A batch has at most so many questions, or so many tokens of them, padding counted."""
 SEED = 0
 
 
-def compare(pair: Pair, renderer: Renderer, rows: Sequence[Conversation], max_length: int, sorts: bool) -> list[Compared]:
-    """What both sides say to some of `rows`, drawn at random where there are more than are asked; in the order of `rows`.
+@dataclass(frozen=True)
+class Asked:
+    """Both sides' answers to some of `of` rows, in the order of those. `too_long` are not asked; with `time_over`, fewer than were to be."""
+
+    compared: list[Compared]
+    of: int
+    too_long: int = 0
+    time_over: bool = False
+
+
+def compare(pair: Pair, renderer: Renderer, rows: Sequence[Conversation], max_length: int, sorts: bool) -> Asked:
+    """What both sides say to some of `rows`, drawn at random where there are more than are asked.
 
     A question longer than `max_length` tokens is not asked: such a one was never learned from.
     """
@@ -33,18 +44,19 @@ def compare(pair: Pair, renderer: Renderer, rows: Sequence[Conversation], max_le
     prompts = {i: renderer.prompt(rows[i].prompt()) for i in drawn(len(rows), LABELLED if sorts else QUESTIONS)}
     chosen = [i for i, prompt in prompts.items() if len(prompt) <= max_length]
     if not chosen:
-        return []
+        return Asked([], len(rows), len(prompts))
     sampling = Sampling(max_new_tokens=_longest(renderer, [rows[i].answer() for i in chosen], sorts))
     answered: dict[int, Compared] = {}
     for batch in _batches(chosen, {i: len(prompt) for i, prompt in prompts.items()}):
-        if answered and time.monotonic() - began > (SORTING_SECONDS if sorts else LONGEST_SECONDS):
+        if answered and time.monotonic() - began > (SORTING_SECONDS if sorts else TEXT_SECONDS):
             print(f"{len(answered)} of {len(chosen)} questions asked: the others would take too long here.", flush=True)
             break
         asked = [prompts[i] for i in batch]
         answers = pair.answers(renderer.tokenizer, (asked, asked), sampling, cancelled=lambda: time.monotonic() - began > LONGEST_SECONDS)
         for i, base, adapted in zip(batch, answers[: len(batch)], answers[len(batch) :], strict=True):
-            answered[i] = Compared(rows[i].question(), rows[i].answer(), base.text, adapted.text)
-    return [answered[i] for i in sorted(answered)]
+            answered[i] = Compared(rows[i].question(), rows[i].answer(), base.text, adapted.text, i, base.complete, adapted.complete)
+    cut = time.monotonic() - began > LONGEST_SECONDS
+    return Asked([answered[i] for i in sorted(answered)], len(rows), len(prompts) - len(chosen), cut or len(answered) < len(chosen))
 
 
 def drawn(count: int, most: int) -> list[int]:

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from qlora_demo.data.rendering import Rendered
 from qlora_demo.evaluation.general_items import GROUPS
-from qlora_demo.evaluation.scores import Forgetting
+from qlora_demo.evaluation.kept import Forgetting
 from qlora_demo.models.loss import collate
 from qlora_demo.models.pair import Pair
 

@@ -5,29 +5,29 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sacrebleu.metrics import CHRF
 
+from qlora_demo.evaluation.tally import LUCK, Tally
+
 TIE = 1.0
 """Of chrF's hundred points: answers that differ by less are as close."""
-LUCK = 0.05
-"""A lead that chance alone gives more often than this could be luck."""
-KEPT_SHARE = 0.85
-"""Less general knowledge kept than this is told as a loss. Of the bundled model, recommended runs on questions and labels keep 96 % and more, one on
-plain text 70 %; at ten times the recommended rate, an adapter keeps 40 % and the whole model 73 %."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One held-out question with the answer from the data, the base model's and the adapted model's."""
+    """One held-out question with the answer from the data, the base model's and the adapted model's. `row` is its place among the conversations
+    that it was drawn from; an answer that the length or the time cut off is not whole."""
 
     question: str
     expected: str
     base: str
     adapted: str
+    row: int = 0
+    base_whole: bool = True
+    adapted_whole: bool = True
 
 
 def closeness(answer: str, expected: str) -> float:
@@ -42,33 +42,6 @@ def same_label(answer: str, label: str) -> bool:
 
 def _plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-@dataclass(frozen=True)
-class Tally:
-    """On how many rows each side is ahead, and on how many neither is."""
-
-    won: int
-    lost: int
-    ties: int
-
-    @classmethod
-    def of(cls, gains: Iterable[float]) -> Tally:
-        """From what the adapted model is ahead by on each row; negative where it is behind."""
-        signs = Counter((gain > 0) - (gain < 0) for gain in gains)
-        return cls(signs[1], signs[-1], signs[0])
-
-    def p_value(self) -> float:
-        """Of the one-sided sign test: how often so many wins come by chance where both sides are equally good. Ties say nothing.
-
-        One-sided, since what is asked is whether training helped; that it harmed is told from the counts. Two-sided, a set of five rows aside, which
-        small data has, could never show anything. The sign test, since scores of different questions have no common scale.
-        """
-        rows = self.won + self.lost
-        return sum(math.comb(rows, won) for won in range(self.won, rows + 1)) / 2**rows
-
-    def luck(self) -> bool:
-        return self.p_value() > LUCK
 
 
 def closer(compared: Sequence[Compared]) -> Tally:
@@ -103,36 +76,3 @@ def sorting(compared: Sequence[Compared], trained: Sequence[str]) -> Sorted:
     base = [same_label(c.base, c.expected) for c in compared]
     always = sum(same_label(label, c.expected) for c in compared)
     return Sorted(len(compared), sum(ours), sum(base), label, always, Tally.of(a - b for a, b in zip(ours, base, strict=True)))
-
-
-@dataclass(frozen=True)
-class Forgetting:
-    """`kept` of the `of` general items that the base gets right. The losses are of the right endings, a token."""
-
-    base_loss: float
-    adapted_loss: float
-    kept: int
-    of: int
-
-    def lost(self) -> bool:
-        """Whether so much is gone that it should be said."""
-        return self.kept < KEPT_SHARE * self.of
-
-    def words(self) -> str:
-        return f"{self.kept} of {self.of} kept"
-
-
-def figures(loss: float | None, answers: Sequence[str], expected: Sequence[str], sorts: bool) -> dict[str, Any]:
-    """One side's numbers for the report; what is not known or has no meaning here is None."""
-    exact = right = chrf = None
-    if answers:
-        exact = _share(a.strip() == e.strip() for a, e in zip(answers, expected, strict=True))
-        right = _share(same_label(a, e) for a, e in zip(answers, expected, strict=True)) if sorts else None
-        chrf = None if sorts else CHRF().corpus_score(list(answers), [list(expected)]).score
-    perplexity = math.exp(min(loss, 700)) if loss is not None else None
-    return {"loss": loss, "perplexity": perplexity, "exact_match": exact, "accuracy": right, "chrf": chrf}
-
-
-def _share(truths: Iterable[bool]) -> float:
-    found = list(truths)
-    return sum(found) / len(found)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from qlora_demo.evaluation.diagnosis import Advice, Facts, forgot, why_not
-from qlora_demo.evaluation.scores import Compared, Forgetting, Sorted, Tally, closer
+from qlora_demo.evaluation.kept import Forgetting
+from qlora_demo.evaluation.scores import Compared, Sorted, Tally, closer
 
 SURELY_MORE = 1.05
 """Times as likely the right next word became; less is little."""

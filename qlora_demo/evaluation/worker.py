@@ -25,7 +25,7 @@ from qlora_demo.errors import BusyError, DataError, ModelError, UserError
 from qlora_demo.evaluation.facts import facts_of, labels_of
 from qlora_demo.evaluation.report import Trial, score
 from qlora_demo.evaluation.verdict import IN_FILE, SET_ASIDE
-from qlora_demo.models.loading import chat_precision, load_base, with_adapter
+from qlora_demo.models.loading import load_base, measuring_precision, with_adapter
 from qlora_demo.models.pair import Pair
 from qlora_demo.pipes import own_output
 from qlora_demo.recipe import Recipe, from_json
@@ -82,7 +82,7 @@ def _opened(run: RunDir) -> Opened:
     if read_json(run.run_json)["base"] != base.identity():
         raise ModelError(OTHER_BASE)
     device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
-    folder, precision = locate(base, settings), chat_precision(device)
+    folder, precision = locate(base, settings), measuring_precision(device)
     renderer = Renderer(load_tokenizer(folder), base.template_options, recipe.system_prompt)
     model = load_base(folder, recipe.method, precision, device).eval()
     if recipe.method == "full":

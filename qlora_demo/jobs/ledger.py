@@ -71,6 +71,7 @@ class Found:
     started: float | None
     ended: float | None
     worker: Identity | None
+    set_id: str | None = None
 
 
 class DamagedLedger(StorageError):
@@ -121,24 +122,25 @@ class Ledger:
             return False
         return True
 
-    def add_job(self, kind: str, run: str, owner: str) -> Job:
-        """Into the line. A run that is there already stays as it is: another process may have found its directory first."""
+    def add_job(self, kind: str, run: str, owner: str, set_id: str | None = None) -> Job:
+        """Into the line. A run that is there already stays as it is: another process may have found its directory first. `set_id` is of those that
+        were started together, to be compared."""
         now = time.time()
         sql = """
-            INSERT INTO jobs(kind, run, owner, state, created, queued) VALUES(?, ?, ?, 'queued', ?, ?)
+            INSERT INTO jobs(kind, run, owner, state, set_id, created, queued) VALUES(?, ?, ?, 'queued', ?, ?, ?)
             ON CONFLICT(kind, run) DO UPDATE SET owner=excluded.owner RETURNING *"""
-        return self._one(sql, (kind, run, owner, now, now))
+        return self._one(sql, (kind, run, owner, set_id, now, now))
 
     def restore_job(self, found: Found) -> None:
         """As `add_job`, with all that is known of it."""
         who = found.worker
         process = (who.pid, who.created, who.boot_id) if who else (None, None, None)
         sql = """
-            INSERT OR IGNORE INTO jobs(kind, run, owner, state, reason, created, queued, started, ended, pid, pid_created, boot_id)
-            VALUES('train', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+            INSERT OR IGNORE INTO jobs(kind, run, owner, state, reason, set_id, created, queued, started, ended, pid, pid_created, boot_id)
+            VALUES('train', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
         times = (found.created, found.created, found.started, found.ended)
         with self._connect() as db:
-            db.execute(sql, (found.run, found.owner, found.state, found.reason, *times, *process))
+            db.execute(sql, (found.run, found.owner, found.state, found.reason, found.set_id, *times, *process))
         self.add_owner(found.owner)  # whose browser still has the key
 
     def claim(self, kind: str) -> Job | None:

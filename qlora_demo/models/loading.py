@@ -79,6 +79,11 @@ def chat_precision(device: str) -> Precision:
     return training_precision(device, "lora")
 
 
+def measuring_precision(device: str) -> Precision:
+    """What a finished model is tested in again: on a processor 32 bits, in which numbers do not depend on which rows are in a batch together."""
+    return training_precision(device, "lora") if device == "cuda" else Precision(torch.float32, "", "fp32: exact")
+
+
 def load_base(folder: Path, method: str, precision: Precision, device: str) -> PreTrainedModel:
     """The base model of a run, or the model that a full run saved in `folder`.
 

@@ -1,122 +1,191 @@
-"""What happens in the Chat tab: asking, stopping, starting over, and the instruction to both."""
+"""What happens in the Chat tab: asking, asking again or otherwise, stopping, taking back, starting over, and the instruction to both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from qlora_demo.chat.client import Turn
-from qlora_demo.ui.chat_tab import ChatTab, draw
-from qlora_demo.ui.guard import Guard, Updates, Visit
+from qlora_demo.run_view import RunView
+from qlora_demo.ui.chat_drawing import draw, draw_against, drawn, own_instruction_of
+from qlora_demo.ui.chat_tab import Asked, ChatTab
+from qlora_demo.ui.guard import Edited, Guard, Updates, Visit
 from qlora_demo.ui.parts import button, shown
-from qlora_demo.ui.views_chat import EMPTY, Chat, column, history, own_instruction, sampling, status, turns_for
+from qlora_demo.ui.views_chat import Chat, against_of, columns, headings, history, kept, sampling, status, turns_for
 
 AT_ONCE = 4
 """Questions in flight; the chat worker answers them one after the other."""
 
 
-def begin(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+@dataclass(frozen=True)
+class Exchange:
+    """A question to one model, the turns before it, and whether differing words are marked. 
+
+    `before` is the turn that it takes the place of; `other` the model that answers in the base's place.
+    """
+
+    view: RunView
+    turns: list[list[str]]
+    question: str
+    marking: bool
+    before: list[str] | None = None
+    other: RunView | None = None
+
+
+def begin(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, answering: list[str]) -> Updates:
     """Shows the question in both columns at once; nothing while another is being answered."""
-    if not question.strip() or answering:
-        return {tab.asked: ""}
-    columns = _columns(tab, [*turns_for(chat, run_id), [question, "", ""]])
-    waiting = {tab.partial: [question, "", ""], tab.status: shown(status(Turn())), **_answering(tab, True)}
-    return {tab.asked: question, tab.question: "", **waiting, **columns}
+    if not asked.question.strip() or answering:
+        return {tab.asked: Asked()}
+    turns = turns_for(chat, run_id)[: asked.after]
+    waiting = {tab.partial: [asked.question, "", ""], tab.status: shown(status(Turn())), **_answering(tab, True)}
+    return {tab.asked: asked, **waiting, **_no_own(tab), **drawn(tab, [*turns, [asked.question, "", ""]])}
 
 
-def answer(tab: ChatTab, answers: Iterator[Turn], question: str, run_id: str, chat: Chat) -> Iterator[Updates]:
+def ask(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+    """A question at the end of the conversation, and an empty box for the next."""
+    begun = begin(tab, Asked(question, len(turns_for(chat, run_id))), run_id, chat, answering)
+    return {**begun, tab.question: ""} if begun[tab.asked].question else begun
+
+
+def ask_again(tab: ChatTab, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+    """The last question once more."""
+    turns = turns_for(chat, run_id)
+    return begin(tab, Asked(turns[-1][0], len(turns) - 1) if turns else Asked(), run_id, chat, answering)
+
+
+def ask_otherwise(tab: ChatTab, edited: Edited, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+    """A question in other words, in both columns, whichever it was changed in; the turns after it go once there is an answer."""
+    turn, answer_changed = divmod(edited.index, 2)
+    turns = turns_for(chat, run_id)
+    if answer_changed or not 0 <= turn < len(turns) or not edited.text.strip():
+        return {tab.asked: Asked(), **({} if answering else drawn(tab, turns))}  # as it was: the browser shows the change already
+    return begin(tab, Asked(edited.text, turn), run_id, chat, answering)
+
+
+def answer(tab: ChatTab, answers: Iterator[Turn], exchange: Exchange) -> Iterator[Updates]:
     """Both answers as they grow. The page may skip all but the newest update, so what must arrive stands in the last one.
 
     It is made anew for that: gradio takes the value out of an update that it has sent.
     """
-    turns, turn = turns_for(chat, run_id), Turn()
+    base, yours = columns(exchange.turns, exchange.marking)
+    turn = Turn()
 
-    def drawn() -> Updates:
-        return {**_columns(tab, [*turns, [question, turn.base, turn.adapted]]), tab.status: shown(status(turn))}
+    def both(marking: bool) -> Updates:
+        new = columns([[exchange.question, turn.base, turn.adapted]], marking)
+        return {tab.base: [*base, *new[0]], tab.yours: [*yours, *new[1]]}
 
     for turn in answers:
-        yield {**drawn(), tab.partial: [question, turn.base, turn.adapted]}
-    kept = {"run": run_id, "turns": [*turns, [question, turn.base, turn.adapted]]}
-    yield {**drawn(), tab.kept: kept, tab.partial: [], **_answering(tab, False)}
+        yield {**both(False), tab.status: shown(status(turn)), tab.partial: [exchange.question, turn.base, turn.adapted]}
+    said = [exchange.question, turn.base, turn.adapted]
+    conversation = {"run": exchange.view.id, "turns": [*exchange.turns, said], "against": exchange.other.id if exchange.other else ""}
+    head = headings(exchange.view, turn.unchanged, exchange.other)[0]
+    told = {tab.status: shown(status(turn, said == exchange.before)), tab.base_heading: head}
+    yield {**both(exchange.marking), **told, tab.kept: conversation, tab.partial: [], **_answering(tab, False)}
 
 
-def give_back(tab: ChatTab, question: str, run_id: str, chat: Chat) -> Updates:
-    """After an error: the conversation as it was, and the question in its box again."""
-    unanswered = {tab.partial: [], tab.status: shown(""), tab.question: question}
-    return {**unanswered, **_columns(tab, turns_for(chat, run_id)), **_answering(tab, False)}
-
-
-def stopped(tab: ChatTab, run_id: str, chat: Chat, so_far: list[str]) -> Updates:
-    """Keeps what was answered until now; a question without any answer goes back into its box."""
+def give_back(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, marking: bool) -> Updates:
+    """After an error: the conversation as it was, and a question that is not in it in its box again."""
     turns = turns_for(chat, run_id)
+    kept_still = asked.after < len(turns) and turns[asked.after][0] == asked.question
+    box = {} if kept_still or not asked.question else {tab.question: asked.question}
+    return {**box, tab.partial: [], tab.status: shown(""), **drawn(tab, turns, marking), **_answering(tab, False)}
+
+
+def stopped(tab: ChatTab, run_id: str, chat: Chat, so_far: list[str], asked: Asked, marking: bool) -> Updates:
+    """Keeps what was answered until now; without any answer all is as it was."""
     if not so_far:
         return _answering(tab, False)
     if not (so_far[1] or so_far[2]):
-        return give_back(tab, so_far[0], run_id, chat)
-    kept = {tab.kept: {"run": run_id, "turns": [*turns, so_far]}, **_columns(tab, [*turns, so_far])}
-    return {**kept, tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
+        return give_back(tab, asked, run_id, chat, marking)
+    turns = [*turns_for(chat, run_id)[: asked.after], so_far]
+    so_far_kept = {tab.kept: kept(chat, run_id, turns), **drawn(tab, turns, marking)}
+    return {**so_far_kept, tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
 
 
-def start_over(tab: ChatTab) -> Updates:
-    return {tab.kept: EMPTY, tab.partial: [], **_columns(tab, []), tab.status: shown(""), **_answering(tab, False)}
+def undo(tab: ChatTab, run_id: str, chat: Chat, answering: list[str], marking: bool) -> Updates:
+    """Takes the last turn out of both columns; its question goes back into the box."""
+    turns = turns_for(chat, run_id)
+    if answering or not turns:
+        return {}
+    fewer = {tab.kept: kept(chat, run_id, turns[:-1]), tab.question: turns[-1][0], tab.status: shown("")}
+    return {**fewer, **drawn(tab, turns[:-1], marking), **_no_own(tab)}
 
 
-def wire(tab: ChatTab, guard: Guard) -> None:
-    """A click first shows the question, then one generator event fills both columns. Stopping cancels it, down to the worker."""
+def start_over(tab: ChatTab, run_id: str, chat: Chat) -> Updates:
+    gone = {tab.partial: [], tab.status: shown(""), **_no_own(tab), **_answering(tab, False)}
+    return {tab.kept: kept(chat, run_id, []), **drawn(tab, []), **gone}
 
-    def asking(visit: Visit, question: str, run_id: str, chat: Chat, *how: Any) -> Iterator[Updates]:
-        style, length, instruction = how
-        if question:
-            columns = [history(turns_for(chat, run_id), side, instruction, question) for side in (1, 2)]
-            with closing(visit.studio.ask(visit.owner, run_id, columns, sampling(style, length))) as answers:
-                yield from answer(tab, answers, question, run_id, chat)
 
-    def failed(question: str, run_id: str, chat: Chat, *_: object) -> Updates:
-        return give_back(tab, question, run_id, chat)
+def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
+    """A click first shows the question, then one generator event fills both columns. Stopping cancels it, down to the worker. Returns them."""
 
-    outputs = [tab.question, tab.ask, tab.stop, tab.base, tab.yours, tab.status, tab.problem, tab.kept, tab.partial, tab.asked]
-    inputs = [tab.asked, tab.run, tab.kept, tab.style, tab.length, tab.instruction]
+    def asking(visit: Visit, asked: Asked, run_id: str, chat: Chat, *how: Any) -> Iterator[Updates]:
+        style, length, instruction, marking = how
+        if asked.question:
+            turns = turns_for(chat, run_id)
+            before = turns[asked.after] if asked.after < len(turns) else None
+            against = against_of(chat, run_id)
+            views = [visit.studio.run(visit.owner, one) if one else None for one in (run_id, against)]
+            exchange = Exchange(views[0], turns[: asked.after], asked.question, marking, before, views[1])
+            sides = [history(exchange.turns, side, instruction, asked.question) for side in (1, 2)]
+            with closing(visit.studio.ask(visit.owner, run_id, sides, sampling(style, length), against)) as answers:
+                yield from answer(tab, answers, exchange)
+
+    def failed(asked: Asked, run_id: str, chat: Chat, *how: Any) -> Updates:
+        return give_back(tab, asked, run_id, chat, how[-1])
+
+    tools, conversation = tab.tools, [tab.run, tab.kept, tab.partial]
+    shown_there = [tab.question, tab.ask, tab.stop, tab.base_heading, tab.base, tab.yours, tab.status, tab.problem]
+    outputs = [*shown_there, tools.own, tools.own_answer, tools.differences, tab.kept, tab.partial, tab.asked]
+    inputs = [tab.asked, tab.run, tab.kept, tab.style, tab.length, tab.instruction, tools.marking]
     limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
     sources = [([tab.ask.click, tab.question.submit], tab.question), *(([button.click], button) for button in (*tab.learned, *tab.unseen))]
-    asked = []
-    for triggers, source in sources:
-        shown = [source, tab.run, tab.kept, tab.partial]
-        begun = guard.on(triggers, lambda visit, *values: begin(tab, *values), shown, outputs, tab.problem)
-        asked.append(guard.stream(begun.then, (asking, failed), inputs, outputs, tab.problem, **limits))
-    stop = [tab.run, tab.kept, tab.partial]
+    begun = [guard.on(on, lambda visit, *values: ask(tab, *values), [source, *conversation], outputs, tab.problem) for on, source in sources]
+    retry, edit = [tab.base.retry, tab.yours.retry], [tab.base.edit, tab.yours.edit]
+    begun.append(guard.on(retry, lambda visit, *values: ask_again(tab, *values), conversation, outputs, tab.problem))
+    begun.append(guard.on_edit(edit, lambda visit, *values: ask_otherwise(tab, *values), conversation, outputs, tab.problem))
+    asked = [guard.stream(event.then, (asking, failed), inputs, outputs, tab.problem, **limits) for event in begun]
+    guard.on([tab.base.undo, tab.yours.undo], lambda visit, *values: undo(tab, *values), [*conversation, tools.marking], outputs, tab.problem)
+    stop = [*conversation, tab.asked, tools.marking]
     guard.on(tab.stop.click, lambda visit, *values: stopped(tab, *values), stop, outputs, tab.problem, cancels=asked)
-    guard.on(tab.start_over.click, lambda visit: start_over(tab), [], outputs, tab.problem, cancels=asked)
+    guard.on(tools.start_over.click, lambda visit, *values: start_over(tab, *values), conversation[:2], outputs, tab.problem, cancels=asked)
     _wire_model(tab, guard, asked)
+    return asked
 
 
 def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -> None:
     """Another model, another instruction."""
 
     def chosen(visit: Visit, run_id: str, chat: Chat) -> Updates:
-        return {**draw(tab, visit, run_id, chat), tab.partial: [], **_answering(tab, False)}
+        beside = draw_against(tab, visit.studio.runs(visit.owner), run_id, chat)
+        return {**_answering(tab, False), **draw(tab, visit, run_id, chat), **beside, tab.partial: []}
 
-    def own(visit: Visit, run_id: str) -> str:
-        return own_instruction(visit.studio.run(visit.owner, run_id), visit.studio.questions(visit.owner, run_id)[0])
+    def beside(visit: Visit, against: str, run_id: str, chat: Chat) -> Updates:
+        conversation = {"run": run_id, "turns": [], "against": against}
+        return {**chosen(visit, run_id, conversation), tab.kept: conversation}
 
     def changed(visit: Visit, run_id: str, instruction: str) -> Updates:
-        other = instruction.strip() != own(visit, run_id).strip()
+        other = instruction.strip() != own_instruction_of(visit, run_id).strip()
         return {tab.other_instruction: gr.update(visible=other), tab.put_back: button("Put it back", other)}
 
     def put_back(visit: Visit, run_id: str) -> Updates:
-        return {tab.instruction: own(visit, run_id), tab.other_instruction: gr.update(visible=False), tab.put_back: button("Put it back", False)}
+        own = own_instruction_of(visit, run_id)
+        return {tab.instruction: own, tab.other_instruction: gr.update(visible=False), tab.put_back: button("Put it back", False)}
 
-    outputs = [*tab.outputs(), tab.partial, tab.ask, tab.stop]
+    outputs = [*tab.outputs(), tab.kept, tab.partial, tab.ask, tab.stop]
+    guard.on(tab.against.input, beside, [tab.against, tab.run, tab.kept], outputs, tab.problem, cancels=asked)
     guard.on(tab.run.input, chosen, [tab.run, tab.kept], outputs, tab.problem, cancels=asked)
     guard.on(tab.instruction.blur, changed, [tab.run, tab.instruction], outputs, tab.problem)
     guard.on(tab.put_back.click, put_back, [tab.run], outputs, tab.problem)
 
 
-def _columns(tab: ChatTab, turns: list[list[str]]) -> Updates:
-    return {tab.base: column(turns, 1), tab.yours: column(turns, 2)}
+def _no_own(tab: ChatTab) -> Updates:
+    return {tab.tools.own: button("", False), tab.tools.own_answer: shown("")}
 
 
 def _answering(tab: ChatTab, now: bool) -> Updates:
-    return {tab.ask: button("Ask", not now), tab.stop: button("Stop", now)}
+    return {tab.ask: button("Ask", not now), tab.stop: button("Stop", now), tab.tools.differences: gr.update(interactive=not now)}

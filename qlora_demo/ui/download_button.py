@@ -1,4 +1,4 @@
-"""A button that brings what a model learned to the browser, as an archive."""
+"""A button that brings something of a model to the browser: what it learned as an archive, or the answers of its test as a table."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class DownloadButton:
     ticket: gr.Textbox
 
 
-def build(elem_id: str) -> DownloadButton:
-    return DownloadButton(gr.Button("Download", scale=0, min_width=180, visible=False, elem_id=elem_id), gr.Textbox("", visible=False))
+def build(elem_id: str, label: str = "Download", visible: bool = False) -> DownloadButton:
+    return DownloadButton(gr.Button(label, scale=0, min_width=180, visible=visible, elem_id=elem_id), gr.Textbox("", visible=False))
 
 
 def draw(part: DownloadButton, view: RunView, owner: str) -> Updates:
@@ -32,11 +32,11 @@ def draw(part: DownloadButton, view: RunView, owner: str) -> Updates:
     return {part.button: button(f"Download, {size(held)}" if held else "Download", view.usable() and not view.guest(owner))}
 
 
-def wire(part: DownloadButton, guard: Guard, run: gr.components.Component, problem: gr.HTML) -> None:
-    """`run` tells which model."""
+def wire(part: DownloadButton, guard: Guard, run: gr.components.Component, problem: gr.HTML, answers: str = "") -> None:
+    """`run` tells which model; `answers` is "" for what it learned, else the form of the table."""
 
     def ticket(visit: Visit, run_id: str) -> Updates:
-        return {part.ticket: visit.studio.download(visit.owner, run_id)}
+        return {part.ticket: visit.studio.download(visit.owner, run_id, answers)}
 
     asked = guard.on(part.button.click, ticket, [run], [part.ticket, problem], problem)
     asked.success(None, [part.ticket], None, js=OPEN, **COMMON).then(lambda: "", None, [part.ticket], **COMMON)

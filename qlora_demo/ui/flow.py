@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import gradio as gr
 
+from qlora_demo.errors import BusyError
 from qlora_demo.run_view import RunView
-from qlora_demo.ui import chat_tab, data_tab, keeping, models_tab, train_form, train_run
+from qlora_demo.ui import chat_drawing, chat_tab, data_tab, keeping, models_tab, train_filling, train_form, train_run
 from qlora_demo.ui.drawn import NOTHING, Drawn, drawn_now
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc
-from qlora_demo.ui.shell import CHAT, DATA, TRAIN, Shell
+from qlora_demo.ui.shell import CHAT, DATA, MODELS, TRAIN, Shell
 from qlora_demo.ui.views_chat import EMPTY, Chat
 from qlora_demo.ui.views_models import activity, header
 from qlora_demo.ui.views_run import phase
@@ -69,27 +69,22 @@ def _run_inside(page: Page, visit: Visit, view: RunView, drawn: Drawn = NOTHING,
     return {**draw(page.run, visit, view, drawn.strip_of(view.id)), page.shell.announcement: f"<p>{esc(phase(view))}</p>"}
 
 
-def start(page: Page, visit: Visit, dataset_id: str, name: str, values: tuple[Any, ...]) -> Updates:
-    """Submits what is in the form. Raises UserError."""
-    return show_run(page, visit, train_form.submit(visit, dataset_id, name, values))
-
-
-def better(page: Page, visit: Visit, run_id: str) -> Updates:
-    """Starts the run that a run's own advice asks for, and shows it. Raises UserError."""
-    return show_run(page, visit, visit.studio.better(visit.owner, run_id))
-
-
-def train_again(page: Page, visit: Visit, run_id: str) -> Updates:
-    """The run's data and settings, back in the form. Raises NotFoundError where the data is gone."""
-    view = visit.studio.run(visit.owner, run_id)
-    dataset_id = visit.studio.data_of(visit.owner, run_id)
-    drawn = {**data_tab.draw(page.data, visit, dataset_id), **train_form.draw(page.form, visit, dataset_id, view.recipe)}
-    return {**drawn, **show_form(page, dataset_id), page.shell.dataset_id: dataset_id}
-
-
 def show_chat(page: Page, visit: Visit, run_id: str, chat: Chat) -> Updates:
     """Tab 3 with one model."""
     return {**go(page, CHAT), **draw_chat(page, visit, visit.studio.runs(visit.owner), run_id, chat)}
+
+
+def show_comparison(page: Page, visit: Visit, run_id: str) -> Updates:
+    """My models with one run, beside those that were started together with it. Raises NotFoundError."""
+    return {**go(page, MODELS), **models_tab.draw(page.models, visit, visit.studio.runs(visit.owner), run_id)}
+
+
+def show_example(page: Page, visit: Visit, chat: Chat) -> Updates:
+    """Tab 3 with everyone's example, while one's own run waits in line. Raises BusyError where it cannot answer any more."""
+    example = chat_drawing.example_ready(visit)
+    if example is None:
+        raise BusyError("The example cannot answer right now: the machine needs its memory for training.")
+    return show_chat(page, visit, example.id, chat)
 
 
 def delete(page: Page, visit: Visit, run_id: str, shown_run: str, chat: Chat) -> Updates:
@@ -104,7 +99,7 @@ def delete_everything(page: Page, visit: Visit) -> Updates:
     """All models and data of this visitor, and what every tab shows of them. Raises UserError."""
     visit.studio.delete_everything(visit.owner)
     views, chat = visit.studio.runs(visit.owner), EMPTY
-    emptied = {**data_tab.draw(page.data, visit, ""), **train_form.draw(page.form, visit, ""), page.shell.dataset_id: "", page.chat.kept: chat}
+    emptied = {**data_tab.draw(page.data, visit, ""), **train_filling.draw(page.form, visit, ""), page.shell.dataset_id: "", page.chat.kept: chat}
     models = {**models_tab.draw(page.models, visit, views, None), **keeping.gone(page.models.keeping)}
     return {**emptied, **models, **draw_chat(page, visit, views, None, chat), **_form_box(page)}
 
@@ -117,16 +112,11 @@ def rename(page: Page, visit: Visit, run_id: str, name: str, shown_run: str, cha
     return {**models_tab.draw(page.models, visit, views, run_id), **draw_chat(page, visit, views, chat["run"], chat), **on_train}
 
 
-def train_example(page: Page, visit: Visit) -> Updates:
-    """Trains everyone's example, and shows it. Raises UserError."""
-    return show_run(page, visit, visit.studio.train_example())
-
-
 def draw_chat(page: Page, visit: Visit, views: list[RunView], wanted: str | None, chat: Chat) -> Updates:
     """Which models can answer, and the conversation with the one that is wanted or else the newest."""
-    chosen = chat_tab.chosen_model(views, wanted)
-    drawn = chat_tab.draw(page.chat, visit, chosen, chat)
-    return {**chat_tab.draw_models(page.chat, views, chosen), **chat_tab.draw_notice(page.chat, visit, views, chosen), **drawn}
+    chosen = chat_drawing.chosen_model(views, wanted)
+    drawn = {**chat_drawing.draw(page.chat, visit, chosen, chat), **chat_drawing.draw_against(page.chat, views, chosen, chat)}
+    return {**chat_drawing.draw_models(page.chat, views, chosen), **chat_drawing.draw_notice(page.chat, visit, views, chosen), **drawn}
 
 
 def head(page: Page, visit: Visit, views: list[RunView]) -> Updates:
@@ -166,11 +156,11 @@ def redraw(page: Page, visit: Visit, run_id: str, drawn: Drawn, chosen: tuple[st
     shown_run = next((view for view in views if view.id == run_id), None)
     moved_only = (now.shown, now.states) == (drawn.shown, drawn.states)
     inside = _run_inside(page, visit, shown_run, drawn, moved_only) if shown_run else {}
-    updates = {**head(page, visit, views), page.shell.drawn: now, **chat_tab.draw_notice(page.chat, visit, views, chatting), **inside}
+    updates = {**head(page, visit, views), page.shell.drawn: now, **chat_drawing.draw_notice(page.chat, visit, views, chatting), **inside}
     if moved_only:
         return updates
-    answering = chat_tab.chosen_model(views, chatting)
-    chats = chat_tab.draw_models(page.chat, views, answering) if answering == chatting else draw_chat(page, visit, views, answering, chat)
+    answering = chat_drawing.chosen_model(views, chatting)
+    chats = chat_drawing.draw_models(page.chat, views, answering) if answering == chatting else draw_chat(page, visit, views, answering, chat)
     return {**updates, **chats, **_models(page, visit, views, selected, drawn.state_of(selected) != now.state_of(selected))}
 
 

@@ -3,7 +3,8 @@ and are not caught."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,11 +14,11 @@ import gradio as gr
 from qlora_demo.errors import UserError
 from qlora_demo.owners import Login
 from qlora_demo.studio import Studio
-from qlora_demo.ui.parts import alert, shown
+from qlora_demo.ui.parts import alert, shown, unescaped
 
 Updates = dict[Any, Any]
 Handler = Callable[..., Updates]
-Stream = Callable[..., Iterator[Updates]]
+Stream = Callable[..., Generator[Updates, None, None]]
 TITLE = "This did not work"
 COMMON = {"api_visibility": "private", "show_progress": "hidden"}
 """Hidden from the list of endpoints, which protects nothing: whoever calls one by its number is asked for a key all the same."""
@@ -34,6 +35,17 @@ class Visit:
         return self.studio.owners.is_host(self.owner)
 
 
+class Edited(gr.EventData):
+    """A message that was changed in a chat box: its place there, and its new text. What else a stranger sends is message -1."""
+
+    def __init__(self, target: Any, data: Any):
+        told = data if isinstance(data, dict) else {}
+        super().__init__(target, told)
+        index, text = told.get("index"), told.get("value")
+        right = type(index) is int and type(text) is str
+        self.index, self.text = (index, unescaped(text)) if right else (-1, "")
+
+
 @dataclass(frozen=True)
 class Guard:
     """Every handler is given the Visit first, then its inputs. `key` is what the browser keeps of its owner; it travels in the events alone."""
@@ -47,6 +59,15 @@ class Guard:
         """`triggers` is a list of events, or one. A UserError is read in `place`, beside the control that caused it, which must be among the outputs;
         without one it is a message over the page."""
         return _listen(triggers, self._answering(handler, place), [self.key, *inputs], outputs, options)
+
+    def on_edit(self, triggers: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML) -> gr.events.Dependency:
+        """As `on`, for a changed message of a chat box; the handler is given it before its inputs."""
+        answered = self._answering(handler, place)
+
+        def edited(request: gr.Request, profile: gr.OAuthProfile | None, message: Edited, key: str, *values: Any) -> Updates:
+            return answered(request, profile, key, message, *values)
+
+        return _listen(triggers, edited, [self.key, *inputs], outputs, {})
 
     def tick(self, trigger: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML) -> None:
         """As `on`, for what happens by itself: it clears no message of what a person did."""
@@ -109,7 +130,9 @@ class Guard:
     def _streaming(self, handler: Stream, afterwards: Handler, place: gr.HTML) -> Callable[..., Iterator[Updates]]:
         def streamed(request: gr.Request, profile: gr.OAuthProfile | None, key: str, *values: Any) -> Iterator[Updates]:
             try:
-                yield from handler(self._visit(key, request, profile), *values)
+                with closing(handler(self._visit(key, request, profile), *values)) as updates:
+                    yield next(updates, gr.skip())  # of a generator that yields nothing, gradio empties all outputs
+                    yield from updates
             except UserError as error:
                 yield {place: shown(alert(str(error))), **afterwards(*values)}
 

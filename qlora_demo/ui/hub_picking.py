@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 from qlora_demo.data.wording import shown as plain
+from qlora_demo.errors import DataError
 from qlora_demo.source.hub_data import Split
 from qlora_demo.ui.data_source import Sources
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import note, shown
+
+CHOOSE_AGAIN = "That part is not in this data set. Look the data set up again, then choose."
 
 
 def wire(sources: Sources, guard: Guard, adopt: Callable[[Visit, str], Updates], outputs: list) -> gr.events.Dependency:
@@ -24,7 +27,7 @@ def wire(sources: Sources, guard: Guard, adopt: Callable[[Visit, str], Updates],
         return {**found, **_pick(sources, splits, configs[0])}
 
     def fetch(visit: Visit, name: str, splits: Sequence[Split], config: str, wanted: str) -> Updates:
-        split = next(split for split in splits if (split.config, split.name) == (config, wanted))
+        split = find_split(splits, config, wanted)
         drawn = adopt(visit, visit.studio.data.add_hub(visit.owner, name, split))
         only = f"Only the first of {len(split.files):,} files was taken." if len(split.files) > 1 else ""
         return {**drawn, sources.hub_problem: shown(note(only))}
@@ -32,15 +35,29 @@ def wire(sources: Sources, guard: Guard, adopt: Callable[[Visit, str], Updates],
     picked = [sources.splits, sources.hub_choice, sources.hub_config, sources.hub_split, sources.hub_problem]
     looking = [sources.hub_look.click, sources.hub_name.submit]
     guard.on(looking, look, [sources.hub_name], picked, sources.hub_problem, show_progress="full")
-    changed = [sources.splits, sources.hub_config]
-    guard.on(sources.hub_config.input, lambda visit, splits, config: _pick(sources, splits, config), changed, [sources.hub_split])
+    changed, drawn = [sources.splits, sources.hub_config], [sources.hub_split, sources.hub_problem]
+    guard.on(sources.hub_config.input, lambda visit, splits, config: _pick(sources, splits, config), changed, drawn, sources.hub_problem)
     asked = [sources.hub_name, sources.splits, sources.hub_config, sources.hub_split]
     fetching = [*outputs, sources.hub_problem]
     return guard.on(sources.hub_fetch.click, fetch, asked, fetching, sources.hub_problem, show_progress="full")
 
 
 def _pick(sources: Sources, splits: Sequence[Split], config: str) -> Updates:
-    """The splits of one configuration; the one to learn from first where there is one."""
-    names = [split.name for split in splits if split.config == config]
-    chosen = "train" if "train" in names else names[0]
+    names, chosen = split_names(splits, config)
     return {sources.hub_split: gr.update(choices=[(plain(name), name) for name in names], value=chosen)}
+
+
+def split_names(splits: Sequence[Split], config: str) -> tuple[list[str], str]:
+    """(the splits of one configuration, the one to learn from). Raises DataError where there are none: a caller may send anything."""
+    names = [split.name for split in splits if split.config == config]
+    if not names:
+        raise DataError(CHOOSE_AGAIN)
+    return names, "train" if "train" in names else names[0]
+
+
+def find_split(splits: Sequence[Split], config: str, name: str) -> Split:
+    """Raises DataError."""
+    found = next((split for split in splits if (split.config, split.name) == (config, name)), None)
+    if found is None:
+        raise DataError(CHOOSE_AGAIN)
+    return found

@@ -8,7 +8,7 @@ from dataclasses import replace
 import gradio as gr
 
 from qlora_demo.errors import NotFoundError
-from qlora_demo.ui import data_tab, models_tab, train_form
+from qlora_demo.ui import data_tab, models_tab, train_filling
 from qlora_demo.ui.drawn import drawn_now
 from qlora_demo.ui.flow import Page, draw_chat, head, run_box
 from qlora_demo.ui.guard import Updates, Visit
@@ -37,7 +37,7 @@ def land(page: Page, visit: Visit, link: tuple[str, str], remembered: tuple[str,
     kept_data = _still_there(visit, dataset_id)
     return {
         **data_tab.draw(page.data, visit, kept_data),
-        **train_form.draw(page.form, visit, kept_data),
+        **train_filling.draw(page.form, visit, kept_data),
         **(run_box(page, visit, views[ids.index(run)]) if run else {}),
         **draw_chat(page, visit, views, came_by or chat["run"], chat),
         **models_tab.draw(page.models, visit, views, run),

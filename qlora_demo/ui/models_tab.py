@@ -9,12 +9,13 @@ import gradio as gr
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
 from qlora_demo.submission import LONGEST_NAME
-from qlora_demo.ui import download_button, host_box, keeping, share_box
+from qlora_demo.ui import compare_box, download_button, host_box, keeping, report_fold, share_box
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
 from qlora_demo.ui.views_data import questions_and_answers
 from qlora_demo.ui.views_models import delete_question, detail, run_choices
+from qlora_demo.ui.views_report import picked
 
 NOTHING = "<p>Nothing here yet. Models you train appear here, also after you close the page.</p>"
 DELETE = "Delete this model"
@@ -37,10 +38,12 @@ class ModelsTab:
     naming: gr.Row
     name: gr.Textbox
     save_name: gr.Button
+    report: report_fold.ReportFold
     settings: gr.HTML
     command: gr.Textbox
     data: gr.HTML
     aside: gr.HTML
+    compare: compare_box.CompareBox
     delete: gr.Button
     confirm: gr.Column
     question: gr.HTML
@@ -54,8 +57,9 @@ class ModelsTab:
     def outputs(self) -> list:
         """Everything that `draw` may set."""
         one = [self.detail, self.problem, self.chat, self.again, self.download.button, self.rename, self.naming, self.name]
-        data = [self.settings, self.command, self.data, self.aside, self.delete, self.confirm, self.question]
-        return [self.none, self.box, self.runs, *one, *data, *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
+        data = [*self.report.outputs(), self.settings, self.command, self.data, self.aside, self.delete, self.confirm, self.question]
+        boxes = [*self.compare.outputs(), *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
+        return [self.none, self.box, self.runs, *one, *data, *boxes]
 
 
 def build(settings: Settings) -> ModelsTab:
@@ -83,12 +87,14 @@ def _detail() -> dict:
     with gr.Row(visible=False, elem_classes="qd-line") as parts["naming"]:
         parts["name"] = gr.Textbox("", label="New name", max_length=LONGEST_NAME, elem_id="model-name")
         parts["save_name"] = gr.Button("Save the name", scale=0, min_width=160, elem_id="save-name")
+    parts["report"] = report_fold.build("model-report")
     with gr.Accordion("Settings used, and the command that repeats it", open=False, elem_id="model-settings-box"):
         parts["settings"] = text("", elem_id="model-settings")
         parts["command"] = command_box("model-command")
     with gr.Accordion("Data it learned from, and the rows set aside", open=False, elem_id="model-data-box"):
         parts["data"] = text("", elem_id="model-data")
         parts["aside"] = text("", elem_id="model-aside")
+    parts["compare"] = compare_box.build()
     parts["share"] = share_box.build()
     parts["delete"] = gr.Button(DELETE, size="sm", elem_id="delete-model", elem_classes="qd-narrow")
     with gr.Column(visible=False, elem_classes="qd-card-box") as parts["confirm"]:
@@ -123,8 +129,10 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         tab.detail: detail(view),
         **download_button.draw(tab.download, view, visit.owner),
         **share_box.draw(tab.share, visit, view),
+        **compare_box.draw(tab.compare, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", not view.guest(visit.owner)),
+        **report_fold.draw(tab.report, view, visit.owner, picked(view)),
         tab.settings: settings(view),
         tab.command: view.command,
         tab.data: heading(f"The first of {len(learned):,} rows it learned from", 3) + questions_and_answers(learned[:FIRST_ROWS]),
@@ -157,6 +165,8 @@ def wire(tab: ModelsTab, guard: Guard) -> None:
     guard.on(tab.rename.click, rename, [], tab.outputs(), tab.problem)
     guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)
     download_button.wire(tab.download, guard, tab.runs, tab.problem)
+    compare_box.wire(tab.compare, tab.runs, guard)
+    report_fold.wire(tab.report, guard, tab.runs, tab.problem)
     share_box.wire(tab.share, tab.runs, guard)
     keeping.wire(tab.keeping, guard)
     host_box.wire(tab.host, guard)

@@ -8,7 +8,22 @@ from typing import Any
 import gradio as gr
 
 from qlora_demo.studio import Studio
-from qlora_demo.ui import chat_asking, chat_tab, data_tab, data_wiring, flow, how_tab, landing, models_tab, train_form, train_run
+from qlora_demo.ui import (
+    blind_voting,
+    chat_after,
+    chat_asking,
+    chat_tab,
+    data_tab,
+    data_wiring,
+    flow,
+    how_tab,
+    landing,
+    models_tab,
+    starting,
+    train_filling,
+    train_form,
+    train_run,
+)
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.flow import Page
 from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
@@ -25,8 +40,8 @@ def build_page(studio: Studio) -> gr.Blocks:
     """The page of one studio. Everything on it can be drawn again from the studio alone."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(KEPT_UPLOADS, KEPT_UPLOADS)) as demo:
         shell = build_shell(banner(studio.settings, studio.machine))
-        # On a public page they appear with the key of the visitor: a click before that would be nobody's.
-        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", visible=not studio.settings.public()) as tabs:
+        # They appear with the first drawing, which chooses one: a click before that would be undone, and on a public page be nobody's.
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap", visible=False) as tabs:
             with gr.Tab("1 Data", id=DATA, elem_id="tab-data"):
                 data = data_tab.build(studio)
             with gr.Tab("2 Train", id=TRAIN, elem_id="tab-train"):
@@ -50,14 +65,15 @@ def _wire_tabs(page: Page) -> None:
     guard, shell, data, form = page.guard, page.shell, page.data, page.form
 
     def follow(visit: Visit, dataset_id: str) -> Updates:
-        return train_form.draw(form, visit, dataset_id)
+        return train_filling.draw(form, visit, dataset_id)
 
     for chosen in data_wiring.wire(data, shell, guard, form.controls["model"], form.start):
         followed = guard.on(chosen.then, follow, [shell.dataset_id], form.outputs(), form.problem)
         followed.then(None, None, [data.to_training], js=data_wiring.ON, **COMMON)
-    train_form.wire(form, shell, guard)
+    train_filling.wire(form, shell, guard)
     train_run.wire(page.run, shell, guard)
-    chat_asking.wire(page.chat, guard)
+    chat_after.wire(page.chat, guard, chat_asking.wire(page.chat, guard))
+    blind_voting.wire(page.chat, guard)
     models_tab.wire(page.models, guard)
 
 
@@ -70,16 +86,22 @@ def _wire_ways(page: Page) -> None:
         guard.on(triggers, lambda visit, *values: handler(page, visit, *values), inputs, every, place)
 
     def start(page: Page, visit: Visit, dataset_id: str, name: str, *values: Any) -> Updates:
-        return flow.start(page, visit, dataset_id, name, values)
+        return starting.start(page, visit, dataset_id, name, values)
 
     way([form.change.click, chat.train_one.click, models.choose_data.click], lambda page, visit: flow.go(page, DATA), [])
     way([data.to_training.click, data.other_model.click], lambda page, visit, dataset_id: flow.show_form(page, dataset_id), [shell.dataset_id])
+    def start_methods(page: Page, visit: Visit, dataset_id: str, name: str, *values: Any) -> Updates:
+        return starting.start_methods(page, visit, dataset_id, name, values)
+
     way(form.start.click, start, [shell.dataset_id, form.name, *form.inputs()], form.problem)
+    way(form.methods.click, start_methods, [shell.dataset_id, form.name, *form.inputs()], form.problem)
+    way(run.meanwhile.click, flow.show_example, [chat.kept], run.problem)
+    way(run.comparison.click, flow.show_comparison, [shell.run_id], run.problem)
     way(run.ending.chat.click, flow.show_chat, [shell.run_id, chat.kept], run.problem)
-    way(run.ending.again.click, flow.train_again, [shell.run_id], run.problem)
-    way(run.ending.better.click, flow.better, [shell.run_id], run.problem)
-    way(models.again.click, flow.train_again, [models.runs], models.problem)
-    way(chat.example.click, flow.train_example, [])
+    way(run.ending.again.click, starting.train_again, [shell.run_id], run.problem)
+    way(run.ending.better.click, starting.better, [shell.run_id], run.problem)
+    way(models.again.click, starting.train_again, [models.runs], models.problem)
+    way(chat.example.click, starting.train_example, [])
     way([models.save_name.click, models.name.submit], flow.rename, [models.runs, models.name, shell.run_id, chat.kept], models.problem)
     way(models.chat.click, flow.show_chat, [models.runs, chat.kept], models.problem)
     way(models.open.click, flow.show_run, [models.runs], models.problem)
@@ -105,6 +127,7 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
         return {shell.gate: gr.update(visible=True), page.tabs: gr.update(visible=False)}
 
     demo.load(None, js=LIVE_REGION)
+    demo.load(None, js=chat_after.BROWSER)
     remembered = [shell.code, shell.shared, shell.dataset_id, shell.run_id, shell.visited, chat.kept]
     outputs = [*page.outputs(), shell.gate]
     guard.arrive(demo.load, (land, closed), remembered, outputs, shell.message, js=ARRIVE)

@@ -23,6 +23,14 @@ def literal(value: str) -> str:
     return LIKE_HTML.sub(lambda found: html.escape(found[0]), value)
 
 
+ESCAPED = re.compile("&(?:lt|gt|amp);")
+
+
+def unescaped(value: str) -> str:
+    """What `literal` made of a text, as it was."""
+    return ESCAPED.sub(lambda found: html.unescape(found[0]), value)
+
+
 def size(count: float) -> str:
     """Bytes in words: "5.1 GB", "98 MB"."""
     if count >= 9.95e9:

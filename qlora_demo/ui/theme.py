@@ -15,6 +15,9 @@ YOURS_COLOUR = "#0f766e"
 STEPS_COLOUR = "rgba(20, 184, 166, 0.4)"
 """Of single steps, pale beside their smoothed line on light and dark alike; theme.css has it as --qd-steps."""
 
+RUN_COLOURS = (YOURS_COLOUR, "#b45309", "#7c3aed", "#be123c", "#0369a1")
+"""Of runs beside each other, each three to one on light and dark alike; theme.css has them as .qd-run-1 to .qd-run-5."""
+
 
 def theme() -> Default:
     """Contrast of every pair of text and background is at least 4.5 to 1, in light and dark."""

@@ -13,6 +13,7 @@ from qlora_demo.ui import views_end as say
 from qlora_demo.ui.download_button import DownloadButton
 from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, shown, text
+from qlora_demo.ui.views_report import under_verdict
 from qlora_demo.ui.views_run import over, resume_label
 
 
@@ -29,10 +30,12 @@ class Ending:
     resume: gr.Button
     again: gr.Button
     download: DownloadButton
+    picked: gr.HTML
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        return [self.verdict, self.advice, self.better, self.words, self.ways, self.chat, self.resume, self.again, self.download.button]
+        ways = [self.ways, self.chat, self.resume, self.again, self.download.button]
+        return [self.verdict, self.advice, self.better, self.words, *ways, self.picked]
 
 
 def build() -> Ending:
@@ -45,7 +48,7 @@ def build() -> Ending:
         resume = gr.Button("Try again", scale=0, min_width=240, elem_id="resume")
         again = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="train-again")
         download = download_button.build("download")
-    return Ending(verdict, advice, better, words, ways, chat, resume, again, download)
+    return Ending(verdict, advice, better, words, ways, chat, resume, again, download, text("", visible=False, elem_id="picked"))
 
 
 def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
@@ -61,6 +64,7 @@ def draw(part: Ending, visit: Visit, view: RunView) -> Updates:
         part.chat: button(chat, ended and bool(chat)),
         part.resume: button(resume, bool(resume) and visit.studio.may_change(visit.owner, view.job)),
         part.again: button("Train again with changes", ended and not view.guest(visit.owner)),
+        part.picked: shown(under_verdict(view) if ended else ""),
         **download_button.draw(part.download, view, visit.owner),
     }
 

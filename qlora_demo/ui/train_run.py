@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import gradio as gr
 
 from qlora_demo.run_view import RunView
-from qlora_demo.ui import download_button, train_answers, train_end, train_plot, train_watch
+from qlora_demo.ui import download_button, report_fold, train_answers, train_end, train_plot, train_watch
 from qlora_demo.ui import views_run as say
+from qlora_demo.ui.chat_drawing import example_ready
 from qlora_demo.ui.drawn import Drawn
 from qlora_demo.ui.form_fields import LABELS
 from qlora_demo.ui.guard import Guard, Updates, Visit
@@ -23,6 +24,9 @@ from qlora_demo.ui.views_numbers import numbers
 from qlora_demo.ui.views_train import settings_rows
 from qlora_demo.ui.views_watch import Strip, strip
 
+MEANWHILE = "Meanwhile: chat with the example"
+COMPARISON = "One of several trainings that are compared: see them side by side"
+
 
 @dataclass(frozen=True)
 class TrainRun:
@@ -32,11 +36,14 @@ class TrainRun:
     title: gr.HTML
     stop: gr.Button
     progress: gr.HTML
+    meanwhile: gr.Button
+    comparison: gr.Button
     remark: gr.HTML
     problem: gr.HTML
     ending: Ending
     answers: Answers
     knows: gr.HTML
+    report: report_fold.ReportFold
     watch: WatchStrip
     plot: ErrorPlot
     numbers: gr.HTML
@@ -46,8 +53,8 @@ class TrainRun:
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        top = [self.title, self.stop, self.progress, self.remark, self.problem, *self.ending.outputs()]
-        middle = [*self.answers.outputs(), self.knows, *self.watch.outputs(), *self.plot.outputs()]
+        top = [self.title, self.stop, self.progress, self.meanwhile, self.comparison, self.remark, self.problem, *self.ending.outputs()]
+        middle = [*self.answers.outputs(), self.knows, *self.report.outputs(), *self.watch.outputs(), *self.plot.outputs()]
         return [*top, *middle, self.numbers, self.log, self.settings, self.command]
 
 
@@ -58,11 +65,14 @@ def build() -> TrainRun:
             parts["title"] = text("", elem_id="run-title")
             parts["stop"] = gr.Button("Stop and keep what it learned", size="sm", scale=0, min_width=260, elem_id="stop-training")
         parts["progress"] = text("", elem_id="run-progress")
+        parts["meanwhile"] = gr.Button(MEANWHILE, size="sm", visible=False, elem_id="meanwhile", elem_classes="qd-narrow")
+        parts["comparison"] = gr.Button(COMPARISON, size="sm", visible=False, elem_id="see-comparison", elem_classes="qd-narrow")
         parts["remark"] = text("", visible=False, elem_id="run-remark")
         parts["problem"] = text("", visible=False, elem_id="run-problem")
         parts["ending"] = train_end.build()
         answers = train_answers.build()
         parts["knows"] = text("", visible=False, elem_id="still-knows")
+        parts["report"] = report_fold.build("run-report")
         parts["watch"] = train_watch.build()
         parts["plot"] = train_plot.build()
         with gr.Accordion("Numbers", open=False, elem_id="run-numbers"):
@@ -95,7 +105,9 @@ def draw(run: TrainRun, visit: Visit, view: RunView, before: Strip | None) -> Up
         **train_end.draw(run.ending, visit, view),
         **train_answers.draw(run.answers, view),
         run.title: say.title(view),
+        run.comparison: button(COMPARISON, view.job.set_id is not None),
         run.knows: shown(knows(view) if say.over(view) and view.usable() else ""),
+        **report_fold.draw(run.report, view, visit.owner),
         run.settings: settings(view),
         run.command: view.command,
     }
@@ -108,6 +120,7 @@ def draw_progress(run: TrainRun, visit: Visit, view: RunView, before: Strip | No
     return {
         run.stop: button(stop, bool(stop) and visit.studio.may_change(visit.owner, view.job)),
         run.progress: shown(say.progress_bar(view)),
+        run.meanwhile: button(MEANWHILE, view.job.state == "queued" and example_ready(visit) is not None),
         run.remark: shown(note(happened, kind)),
         **train_watch.draw(run.watch, strip(view), before),
         **train_plot.draw(run.plot, view),
@@ -135,4 +148,5 @@ def wire(run: TrainRun, shell: Shell, guard: Guard) -> None:
     guard.on(run.stop.click, stop, [shell.run_id, shell.drawn], run.outputs(), run.problem)
     guard.on(run.ending.resume.click, resume, [shell.run_id, shell.drawn], run.outputs(), run.problem)
     download_button.wire(run.ending.download, guard, shell.run_id, run.problem)
+    report_fold.wire(run.report, guard, shell.run_id, run.problem)
     train_answers.wire(run.answers, run.problem, shell, guard)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from qlora_demo.recipe import help_of
+from qlora_demo.evaluation.words import knowledge
+from qlora_demo.recipe import METHOD_NAMES, help_of
 from qlora_demo.run_view import RunView
 from qlora_demo.ui.parts import esc, roughly
-from qlora_demo.ui.views_train import METHOD_NAMES
 
 KINDS = {"yes": "qd-good", "no": "qd-warn", "forgot": "qd-warn"}
 CAUTION = "Check facts before you rely on it: a model can be sure and wrong."
@@ -53,9 +53,8 @@ def _value(value: float | str) -> str:
 
 def knows(view: RunView) -> str:
     """How much general knowledge is left, and what nobody may forget."""
-    lost = (view.report or {}).get("forgetting")
-    kept = f"<p>Still knows general things: {lost['kept']} of {lost['of']} kept.</p>" if lost else ""
-    return f'{kept}<p class="qd-small">{CAUTION}</p>'
+    kept = knowledge(view.report) if view.report else ""
+    return f'{f"<p>{esc(kept)}</p>" if kept else ""}<p class="qd-small">{CAUTION}</p>'
 
 
 def answers(view: RunView) -> list[dict[str, str]]:

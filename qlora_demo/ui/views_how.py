@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from qlora_demo.catalogue import Dimensions, Shape
 from qlora_demo.estimate import Computing, Memory, operations, training_memory
-from qlora_demo.recipe import METHODS, Recipe
+from qlora_demo.recipe import METHOD_NAMES, METHODS, Recipe
 from qlora_demo.ui.parts import esc, heading, size, table
-from qlora_demo.ui.views_train import METHOD_NAMES, memory_bar
+from qlora_demo.ui.views_train import memory_bar
 
 ROWS_AT_ONCE, ROW_TOKENS = 1, 512
 RANK = 16

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qlora_demo.recipe import METHOD_NAMES
 from qlora_demo.run_view import RunView
 from qlora_demo.ui.parts import alert, day, esc, note, ordinal, roughly, size
 from qlora_demo.ui.views_end import verdict
-from qlora_demo.ui.views_train import METHOD_NAMES
 
 IDLE = "Nothing is training"
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from qlora_demo.catalogue import BaseModel
 from qlora_demo.forecast import Forecast
+from qlora_demo.methods import Plan
 from qlora_demo.offers import ModelChoice
-from qlora_demo.recipe import METHODS, PRESETS, Recipe
+from qlora_demo.recipe import METHOD_NAMES, METHODS, PRESETS, Recipe
 from qlora_demo.ui.parts import bar, counted, esc, roughly, size, times
 
-METHOD_NAMES = {"qlora": "QLoRA", "lora": "LoRA", "full": "Full"}
 METHOD_TEXTS = {
     "qlora": ("smallest memory", "The packed model stays as it is, an add-on learns."),
     "lora": ("unpacked model", "The whole-size model stays as it is, an add-on learns."),
@@ -77,6 +77,16 @@ def what_will_happen(recipe: Recipe, choice: ModelChoice, rows: int, forecast: F
     spoken = roughly(forecast.seconds).replace(" min", " minutes").replace(" s", " seconds").replace("1 minutes", "1 minute")
     total = f"{without}about {spoken}." if without else f"In all about {spoken}."
     return f'<ol class="qd-steps">{items}</ol><p>{esc(total)}</p>'
+
+
+def methods_label(planned: Plan) -> str:
+    """The words of the button that starts them all; "" where there is nothing to compare."""
+    if len(planned.recipes) < 2:
+        return ""
+    names = [METHOD_NAMES[recipe.method] for recipe in planned.recipes]
+    without = "".join(f" ({METHOD_NAMES[method]} does not fit here)" for method in planned.left_out)
+    together = f"{', '.join(names[:-1])} and {names[-1]}{without}"
+    return f"Or compare {together}: {len(names)} trainings, about {roughly(planned.seconds)}"
 
 
 def money(hardware: str, seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""GET /download/TICKET: a model as a zip archive. The ticket is all that counts, so that a browser can fetch it by a plain link."""
+"""GET /download/TICKET: a model as a zip archive, or answers as a table. The ticket is all that counts, so that a plain link brings it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from anyio import to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from qlora_demo.downloads import Archive, Folder, Tickets
+from qlora_demo.downloads import Archive, Content, Downloadable, Tickets
+from qlora_demo.errors import StorageError
 from qlora_demo.web.answers import refuse
 
 PLACE = "/download/"
@@ -27,27 +28,27 @@ class Download:
             await self._app(scope, receive, send)
             return
         ticket = scope["path"].removeprefix(PLACE)
-        folder = self._tickets.folder(ticket) if TICKET.fullmatch(ticket) else None
-        archive = await to_thread.run_sync(_opened, folder) if folder else None
-        if folder is None or archive is None:
+        what = self._tickets.what(ticket) if TICKET.fullmatch(ticket) else None
+        opened = await to_thread.run_sync(_opened, what) if what else None
+        if what is None or opened is None:
             await refuse(scope, send, 404, NO_TICKET)
             return
-        length = archive.length()
-        headers = {"content-disposition": folder.disposition(), "cache-control": "no-store", "content-type": "application/zip"}
+        length = opened.length()
+        headers = {"content-disposition": what.disposition(), "cache-control": "no-store", "content-type": what.media_type}
         headers |= {"content-length": str(length)} if length is not None else {}
         try:
             if scope["method"] == "HEAD":
                 await Response(headers=headers)(scope, receive, send)
             else:
                 # Read in threads, and only as fast as it is taken.
-                await StreamingResponse(archive.pieces(), headers=headers)(scope, receive, send)
+                await StreamingResponse(opened.pieces(), headers=headers)(scope, receive, send)
         finally:
-            archive.close()
+            opened.close()
 
 
-def _opened(folder: Folder) -> Archive | None:
+def _opened(what: Downloadable) -> Archive | Content | None:
     try:
-        archive = folder.open()
-    except OSError:
+        opened = what.open()
+    except (OSError, StorageError):
         return None
-    return archive if archive.files() else None
+    return opened if opened.files() else None

@@ -11,11 +11,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qlora_demo.web.answers import header_values, refuse
 
-COUNTED = ("/gradio_api/queue/join", "/gradio_api/upload")
-"""Clicks and uploads. An open page's look at its run, once a second, is not counted: a full room would pay for watching."""
+COUNTED = {("POST", "/gradio_api/queue/join"), ("POST", "/gradio_api/upload"), ("GET", ""), ("GET", "/config")}
+"""Clicks, uploads, and pages that are opened."""
+LOOKS = {("POST", "/gradio_api/run/predict")}
+"""An open page's look at its run, every other second. They count for themselves: a full room must not pay for watching."""
+LOOKS_A_CLICK = 4
+"""So many looks may come for each click: a hundred and more pages behind one address."""
 SECONDS = 60.0
-AT_ONCE = 5
-"""A fifth of a minute's requests may come at once: a room that presses the same button, and no more than gradio's line holds."""
+AT_ONCE = 12
+"""The requests of five seconds may come at once: a room of thirty that opens the page and presses the same button. Taking in three hundred keeps
+everybody else waiting for a second and more."""
 KEPT = 20_000
 """Addresses that are remembered: about 5 MB."""
 
@@ -43,23 +48,25 @@ class Pace:
 
     def __init__(self, app: ASGIApp, per_minute: int, behind_proxy: bool, clock: Callable[[], float] = time.monotonic):
         self._app, self._per_minute, self._behind_proxy, self._clock = app, per_minute, behind_proxy, clock
-        self._most = max(1.0, per_minute / AT_ONCE)
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._left: OrderedDict[tuple[str, bool], tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        counted = self._per_minute and scope["method"] == "POST" and scope["path"].rstrip("/") in COUNTED
-        if counted and not self._take(address(scope, self._behind_proxy)):
+        asked = (scope["method"], scope["path"].rstrip("/"))
+        looks = asked in LOOKS
+        counted = self._per_minute and (looks or asked in COUNTED)
+        if counted and not self._take(address(scope, self._behind_proxy), looks):
             sentence = "Too many requests came from your network at once. Wait some seconds, then try again."
             await refuse(scope, send, 429, sentence, (b"retry-after", b"5"))
         else:
             await self._app(scope, receive, send)
 
-    def _take(self, who: str) -> bool:
+    def _take(self, who: str, looks: bool) -> bool:
         """Whether one more is left, which then is gone."""
-        now = self._clock()
-        left, seen = self._left.pop(who, (self._most, now))
-        left = min(self._most, left + (now - seen) * self._per_minute / SECONDS)
-        self._left[who] = (left - 1 if left >= 1 else left, now)
+        now, per_minute = self._clock(), self._per_minute * (LOOKS_A_CLICK if looks else 1)
+        most = max(1.0, per_minute / AT_ONCE)
+        left, seen = self._left.pop((who, looks), (most, now))
+        left = min(most, left + (now - seen) * per_minute / SECONDS)
+        self._left[who, looks] = (left - 1 if left >= 1 else left, now)
         if len(self._left) > KEPT:
             self._left.popitem(last=False)
         return left >= 1

@@ -20,14 +20,14 @@ from qlora_demo.recipe import Recipe
 pytestmark = pytest.mark.browser
 
 
-def submit(server: Server, tmp_path: Path, epochs: float = 1.0) -> str:
+def submit(server: Server, tmp_path: Path, epochs: float = 1.0, **recipe_fields: str) -> str:
     """A run in the server's home, submitted as the command line does."""
     path = tmp_path / "rows.csv"
     pairs = [(c.question(), c.answer()) for c in conversations(40)]
     path.write_text("question,answer\n" + "".join(f"{q},{a}\n" for q, a in pairs))
     studio = server.studio()
     dataset = studio.data.add_file(LOCAL, path, "rows.csv")
-    recipe: Recipe = studio.recommend(LOCAL, dataset, method="lora").with_texts({"epochs": str(epochs), "evaluations": "1"})
+    recipe: Recipe = studio.recommend(LOCAL, dataset, method="lora").with_texts({"epochs": str(epochs), "evaluations": "1", **recipe_fields})
     return studio.submit(LOCAL, dataset, recipe, "rows")
 
 
@@ -150,7 +150,7 @@ def test_chat_answers_while_another_run_trains(tiny_server: Server, page: Page, 
     first = submit(tiny_server, tmp_path)
     page.goto(tiny_server.url + f"/?run={first}")
     expect(page.locator("#chat-with-it")).to_be_visible(timeout=90_000)
-    second = submit(tiny_server, tmp_path, epochs=100)
+    second = submit(tiny_server, tmp_path, epochs=100, batch_size="1", micro_batch_size="1")  # thousands of steps: it outlasts two answers
     page.click("#chat-with-it")
     expect(page.locator("#activity")).to_contain_text(re.compile(r"Yours is training: \d+ %, .* left"), timeout=90_000)
     for question in ("lamp and sea", "storm boat"):

@@ -128,3 +128,10 @@ def test_where_there_is_no_model_the_example_is_offered(tiny_server: Server, pag
     page.fill("#question textarea", "What is your name?")
     page.click("#ask")
     expect(page.locator("#chat-status")).to_contain_text("Both answered", timeout=90_000)
+
+    train_example(page, tiny_server, "mine", 100, lands_on="2 Train")
+    expect(page.locator("#meanwhile")).to_be_hidden()
+    train_example(page, tiny_server, "mine too", 100, lands_on="2 Train")
+    page.click("#meanwhile")
+    expect(page.locator("#chat-yours")).to_be_visible()
+    expect(page.locator("#chat-run input")).to_have_value("Example: a character")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from data.served import Served, serve
 from finished import finished
 from playwright.sync_api import BrowserContext, Page, expect
 from runs import conversations
-from ui_examples import REPORT
+from ui_examples import TEXTS
 
 from qlora_demo.chat.client import Turn
 from qlora_demo.data.conversation import Conversation, Message
@@ -159,9 +160,33 @@ def hostile(run: RunDir) -> None:
     answers = [{"question": text, "expected": text, "base": text, "adapted": text} for text in texts]
     everything = "\n".join(texts)
     advice = {"reason": everything, "button": texts[0], "changes": {"epochs": 20.0}}
-    write_json(run.report_json, {**REPORT, "verdict": everything, "answers": answers, "learned": "no", "advice": advice})
+    general = [{"question": text, "base": text, "adapted": text} for text in texts]
+    counts = [[1] * (len(texts[:8]) + 1)] * len(texts[:8])
+    more = {"general": general, "picked": {"best": 0, "worst": 1, "changed": 2}, "code": {**TEXTS["code"], "language": texts[0]}}
+    more["confusion"] = {"labels": texts[:8], "base": counts, "adapted": counts}
+    write_json(run.report_json, {**TEXTS, **more, "verdict": everything, "answers": answers, "learned": "no", "advice": advice})
     write_json(run.result_json, {"outcome": "finished", "reason": everything, "artifact_bytes": 5, "steps": 3})
     run.log.write_text(everything)
+
+
+def beside_a_chat(page: Page, watchman: Watchman, texts: list[str]) -> None:
+    """Differing words, the data's own answer, a blind vote."""
+    page.click("#differences")
+    expect(page.locator("#chat-yours mark").first).to_be_visible()
+    watchman.check(page)
+    page.locator("#unseen-0").click()
+    page.click("#own-answer")
+    watchman.check(page)
+    page.click("#try-blind")
+    page.get_by_role("radio", name="My own questions").check()
+    page.locator("#blind-own textarea").fill("\n".join(text.replace("\n", " ") for text in texts))
+    page.click("#blind-start")
+    for _ in texts:
+        page.click("#blind-choice-a")
+        page.wait_for_timeout(300)
+        watchman.check(page)
+    expect(page.locator("#blind-result")).to_contain_text("You chose")
+    watchman.check(page)
 
 
 def test_in_runs_and_in_what_a_model_answers(
@@ -188,12 +213,12 @@ def test_in_runs_and_in_what_a_model_answers(
     tab(page, "My models")
     watchman.check(page)
 
-    said = iter(texts)
+    said = cycle(texts)
 
     def answers(*_: object) -> Iterator[Turn]:
         text = next(said)
         yield Turn(base=text[:20], adapted=text[:20], status="answering")
-        yield Turn(base=text, adapted=text, status="done", tokens=5, seconds=0.1)
+        yield Turn(base=text, adapted=f"{text} {text}", status="done", tokens=5, seconds=0.1)
 
     monkeypatch.setattr(served.studio, "ask", answers)
     tab(page, "3 Chat")
@@ -205,6 +230,7 @@ def test_in_runs_and_in_what_a_model_answers(
         page.wait_for_timeout(200)
         watchman.check(page)
     assert page.locator("#chat").inner_text().count("alert(1)") > 20
+    beside_a_chat(page, watchman, texts[:3])
     page.reload()  # the conversation is kept, and drawn again from what the browser remembers
     tab(page, "3 Chat")
     watchman.check(page)

@@ -147,3 +147,10 @@ def test_a_question_that_is_too_long_is_a_sentence(client: ChatClient, tiny_home
     long = [Message("user", "lamp " * 6000)]
     with pytest.raises(UserError, match="This question is too long: [0-9]+ tokens"):
         list(client.ask(run, "tiny lora", [long, long], Ask()))
+
+
+def test_where_the_oldest_turns_are_left_out_it_is_said(client: ChatClient, tiny_home: Home, tiny_folder: Path) -> None:
+    run = finished_run(tiny_home, tiny_folder, "run", 1)
+    long = [Message("user", "lamp " * 3000), Message("assistant", "sea " * 1500), *QUESTION]
+    assert last(client.ask(run, "tiny lora", [QUESTION, long], Ask(max_new_tokens=2))).shortened
+    assert not last(client.ask(run, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=2))).shortened

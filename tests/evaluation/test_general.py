@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from qlora_demo.data.rendering import IGNORED, load_tokenizer
-from qlora_demo.evaluation import general
+from qlora_demo.data.conversation import Message
+from qlora_demo.data.rendering import IGNORED, Renderer, load_tokenizer
+from qlora_demo.evaluation import general, general_answers
 from qlora_demo.evaluation.general import Item, Knowledge, believed, compared, forgetting, items, knowledge
 from qlora_demo.evaluation.general_items import GROUPS
-from qlora_demo.evaluation.scores import Forgetting
+from qlora_demo.evaluation.kept import Forgetting
 from qlora_demo.models.loading import Precision, load_base
 from qlora_demo.models.pair import Pair
 from qlora_demo.recipe import Recipe
@@ -93,3 +94,20 @@ def test_a_model_that_learned_the_items_and_then_lost_them_is_measured(tiny_fold
     assert lost.adapted_loss > lost.base_loss
     kept = forgetting(Pair(taught, taught), tokenizer)
     assert kept.kept == kept.of == lost.of and kept.adapted_loss == kept.base_loss == lost.base_loss
+
+
+def test_general_questions_are_asked_as_in_chat_and_cut_in_time(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer is the model's own to that question alone; after the time is over they stay as far as they came."""
+    renderer = Renderer(load_tokenizer(tiny_folder), {})
+    base, other = (load_base(tiny_folder, "full", FP32, "cpu").eval() for _ in range(2))
+    torch.manual_seed(3)
+    for weight in other.parameters():
+        weight.data += 0.05 * torch.randn_like(weight)
+    found = general_answers.general_answers(Pair(base, other), renderer)
+    assert [item["question"] for item in found] == list(general_answers.QUESTIONS)
+    prompt = renderer.prompt([Message("user", found[1]["question"])])
+    for side, model in (("base", base), ("adapted", other)):
+        tokens = model.generate(torch.tensor([prompt]), max_new_tokens=general_answers.LONGEST_ANSWER, do_sample=False)[0][len(prompt) :]
+        assert found[1][side] == renderer.text(tokens.tolist())
+    monkeypatch.setattr(general_answers, "SECONDS", -1.0)
+    assert general_answers.general_answers(Pair(base, other), renderer)[1] == {**found[1], "base": "", "adapted": ""}

@@ -10,6 +10,8 @@ import time
 from runs import make_run
 
 from qlora_demo.data.conversation import Conversation, Message, write_rows
+from qlora_demo.evaluation.earlier import completed
+from qlora_demo.evaluation.words import in_words
 from qlora_demo.events import read_events
 from qlora_demo.pipes import child_environ
 from qlora_demo.progress import progress_of
@@ -50,7 +52,9 @@ def test_six_steps_are_told_to_be_few(tiny_home: Home) -> None:
     assert report["won"] + report["lost"] + report["ties"] == 3 and 0.1 < report["p_value"] <= 1
     assert report["learned"] in ("no", "little")
     assert report["advice"] == {"reason": "It only took 6 steps.", "button": "Train again, longer", "changes": {"epochs": 34.0}}
-    assert set(report["base"]) == set(report["adapted"]) == {"loss", "perplexity", "exact_match", "accuracy", "chrf"}
+    numbers = {"loss", "perplexity", "exact_match", "accuracy", "macro_f1", "chrf", "token_f1", "words", "repeated"}
+    assert set(report["base"]) == set(report["adapted"]) == numbers
+    assert report["sample"] == {"tested": 3, "of": 3, "too_long": 0, "time_over": False} and report["intervals"] is None
     assert 0 <= report["adapted"]["chrf"] <= 100 and report["adapted"]["accuracy"] is None
 
 
@@ -88,3 +92,7 @@ def test_labels_are_counted_for_both_sides_and_the_commonest(tiny_home: Home) ->
     assert report["adapted"]["accuracy"] == 1.0 and report["learned"] == "yes"
     assert report["verdict"] == "Right on 20 of 20; the base model on 0; always saying 'sea' would give 15."
     assert report["base"]["chrf"] is None and report["p_value"] < 1e-5
+    assert report["confusion"] == {"labels": ["sea", "storm"], "base": [[0, 0, 15], [0, 0, 5]], "adapted": [[15, 0, 0], [0, 5, 0]]}
+    assert report["intervals"]["difference"] == [1.0, 1.0] and report["adapted"]["macro_f1"] == 1.0
+    said = in_words(completed(report))
+    assert said.startswith(report["verdict"]) and "right label: 0.000 before training, 1.000 after" in said

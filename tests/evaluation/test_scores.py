@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qlora_demo.evaluation.scores import Compared, Forgetting, Sorted, Tally, closeness, closer, figures, same_label, sorting
+from qlora_demo.evaluation.kept import Forgetting
+from qlora_demo.evaluation.scores import Compared, Sorted, Tally, closeness, closer, same_label, sorting
 
 
 def rows(*triples: tuple[str, str, str]) -> list[Compared]:
@@ -59,16 +60,6 @@ def test_a_share_of_right_ones_is_luck_where_guesses_as_good_as_the_commonest_la
     assert sorted_rows(16, 12, 24).guess_luck()
     assert sorted_rows(11, 8, 15).guess_luck() and not sorted_rows(150, 120, 200).guess_luck()
     assert not sorted_rows(3, 0, 10).guess_luck()
-
-
-def test_figures_are_those_that_have_a_meaning() -> None:
-    labels = figures(0.0, ["happy", "Sad."], ["happy", "sad"], sorts=True)
-    assert labels == {"loss": 0.0, "perplexity": 1.0, "exact_match": 0.5, "accuracy": 1.0, "chrf": None}
-    texts = figures(None, ["a bird", "x"], ["a bird", "a cat"], sorts=False)
-    assert (texts["loss"], texts["perplexity"], texts["exact_match"], texts["accuracy"]) == (None, None, 0.5, None)
-    assert 50 < texts["chrf"] < 90
-    endless = figures(1e6, [], [], sorts=False)
-    assert endless["perplexity"] > 1e300 and endless["chrf"] is endless["accuracy"] is None
 
 
 def test_much_forgotten_is_lost() -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from qlora_demo.evaluation.diagnosis import GENTLER, LARGER, LONGER, Facts
-from qlora_demo.evaluation.scores import Compared, Forgetting, Tally, sorting
+from qlora_demo.evaluation.kept import Forgetting
+from qlora_demo.evaluation.scores import Compared, Tally, sorting
 from qlora_demo.evaluation.verdict import IN_FILE, SET_ASIDE, Verdict, judge_free, judge_passages, judge_sorting, judge_untested, with_forgetting
 from qlora_demo.recipe import Recipe
 

@@ -13,7 +13,7 @@ from qlora_demo.errors import BusyError, DataError
 from qlora_demo.owners import HOST, LOCAL, UNKNOWN_KEY, of_key
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
-from qlora_demo.ui.guard import Guard, Visit, login
+from qlora_demo.ui.guard import Edited, Guard, Visit, login
 
 NO_LOGIN = gr.Request(username=None)
 PROFILE = {"sub": "42", "name": "Ann", "preferred_username": "ann", "profile": "", "picture": ""}
@@ -41,10 +41,30 @@ def test_the_sentence_is_shown_in_its_place(tmp_path: Path, places: tuple) -> No
     assert "Line 3 has &lt;5&gt; values." in update["value"]
 
 
+def test_a_changed_message_is_given_to_its_handler(tmp_path: Path, places: tuple) -> None:
+    place, other, button = places
+    told: list = []
+
+    def changed(visit: Visit, message: Edited, value: str) -> dict:
+        told.append((message.index, message.text, value))
+        return {}
+
+    edited = guard(tmp_path).on_edit(button.click, changed, [other], [place], place)
+    edited.fn(NO_LOGIN, None, Edited(None, {"index": 2, "value": "&lt;b> &amp;amp;"}), "", "done")
+    edited.fn(NO_LOGIN, None, Edited(None, "broken"), "", "done")
+    assert told == [(2, "<b> &amp;", "done"), (-1, "", "done")]
+
+
 def test_success_clears_the_place(tmp_path: Path, places: tuple) -> None:
     place, other, button = places
     answered = guard(tmp_path).on(button.click, lambda visit, value: {other: value}, [other], [place, other], place).fn
     assert answered(NO_LOGIN, None, "", "done") == {place: gr.update(value="", visible=False), other: "done"}
+
+
+def test_a_stream_of_nothing_changes_nothing(tmp_path: Path, places: tuple) -> None:
+    place, other, button = places
+    handlers = (lambda visit, question: (update for update in ()), lambda question: {})
+    assert list(guard(tmp_path).stream(button.click, handlers, [other], [place, other], place).fn(NO_LOGIN, None, "", "")) == [gr.skip()]
 
 
 def test_a_stream_keeps_what_came_before_the_error(tmp_path: Path, places: tuple) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ui.ui_examples import HOSTILE
 
-from qlora_demo.ui.parts import alert, bar, counted, duration, esc, literal, ordinal, roughly, size, table, times
+from qlora_demo.ui.parts import alert, bar, counted, duration, esc, literal, ordinal, roughly, size, table, times, unescaped
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,8 @@ def test_a_bar_never_leaves_its_track(share: float, width: int) -> None:
 
 def test_a_chat_shows_tags_as_they_were_written() -> None:
     assert literal("<b>1 < 2</b> &amp; R&D <!-- x -->") == "&lt;b>1 < 2&lt;/b> &amp;amp; R&D &lt;!-- x -->"
+
+
+@given(st.text(st.sampled_from("<>&;abltgmp/!?#1 ")))
+def test_what_is_made_literal_can_be_read_back(text: str) -> None:
+    assert unescaped(literal(text)) == text

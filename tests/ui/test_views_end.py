@@ -39,6 +39,10 @@ def test_broken_numbers_leave_a_saved_point_to_use() -> None:
 
 def test_what_is_left_of_general_knowledge() -> None:
     assert "Still knows general things: 97 of 100 kept." in knows(run("finished", report=REPORT))
+    low = {**REPORT, "forgetting": {**REPORT["forgetting"], "kept": 60, "low": True}}
+    assert "60 of 100 kept. That is low. Smaller changes (learning rate) or fewer times through your data (epochs) keep more." in knows(
+        run("finished", report=low)
+    )
     assert "Check facts" in knows(run("stopped")) and "kept" not in knows(run("stopped"))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from qlora_demo.catalogue import BUNDLED_ID, find_model
 from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.dataset import PreparedDataset, Report
 from qlora_demo.data.finding import Finding
 from qlora_demo.estimate import Memory, Way
+from qlora_demo.evaluation.earlier import completed
 from qlora_demo.forecast import Forecast
 from qlora_demo.jobs.ledger import Job
 from qlora_demo.offers import ModelChoice
@@ -22,7 +24,7 @@ ANSWERS = [
     {"question": HOSTILE, "expected": HOSTILE, "base": HOSTILE, "adapted": HOSTILE},
 ]
 ADVICE = {"reason": "It only took 6 steps.", "button": "Train again, longer", "changes": {"epochs": 20.0}}
-REPORT = {
+EARLIER = {
     "rows": 2,
     "kind": "answers",
     "verdict": "It learned.",
@@ -38,6 +40,30 @@ REPORT = {
     "forgetting": {"base_loss": 2.9, "adapted_loss": 2.95, "kept": 97, "of": 100},
     "answers": ANSWERS,
 }
+REPORT = completed(EARLIER)
+"""As the page reads one of an earlier version."""
+TEXTS = {
+    **REPORT,
+    "sample": {"tested": 2, "of": 12, "too_long": 1, "time_over": False},
+    "base": {**REPORT["base"], "token_f1": 0.1, "words": 40.0, "repeated": 0.25},
+    "adapted": {**REPORT["adapted"], "token_f1": 0.65, "words": 6.0, "repeated": None},
+    "data": {"words": 5.5, "repeated": 0.0},
+    "intervals": {"score": "chrf", "rows": 12, "base": [5.0, 14.0], "adapted": [50.1, 70.0], "difference": [40.0, 61.0]},
+    "code": {"language": "Python", "base": {"valid": 0, "of": 1}, "adapted": {"valid": 2, "of": 2}},
+    "picked": {"best": 0, "worst": 1, "changed": None},
+    "general": [{"question": HOSTILE, "base": "Paris.", "adapted": HOSTILE}],
+}
+SORTED = {
+    **REPORT,
+    "kind": "sorting",
+    "sample": {"tested": 40, "of": 40, "too_long": 0, "time_over": False},
+    "base": {**REPORT["base"], "accuracy": 0.075, "macro_f1": 0.1, "chrf": None},
+    "adapted": {**REPORT["adapted"], "accuracy": 0.85, "macro_f1": 0.84, "chrf": None},
+    "intervals": {"score": "accuracy", "rows": 40, "base": [0.0, 0.15], "adapted": [0.73, 0.95], "difference": [0.6, 0.9]},
+    "majority": {"label": "happy", "accuracy": 0.525},
+    "confusion": {"labels": ["happy", HOSTILE], "base": [[3, 0, 18], [0, 0, 19]], "adapted": [[20, 1, 0], [4, 14, 1]]},
+    "picked": {"best": 0, "worst": None, "changed": None},
+}
 NOT_LEARNED = {**REPORT, "verdict": "It has not learned your answers: it only took 6 steps.", "learned": "no", "advice": ADVICE}
 BROKE = "Training went wrong at step 57 (the numbers grew too large). Saved up to step 50."
 GENTLER = {"reason": "The numbers grew too large.", "button": "Try again, gentler", "changes": {"learning_rate": 0.00017}}
@@ -47,6 +73,9 @@ WATCHED = (
     Watched(HOSTILE, HOSTILE, False, ((0, HOSTILE), (36, " "))),
 )
 FIT = {"micro_batch_size": 2, "checkpointing": True, "predicted_bytes": 5_000_000_000, "measured_bytes": 4_900_000_000}
+
+GOOD, SAME, BAD = [90.0] * 10, [*[89.0, 92.0] * 5], [20.0] * 10
+"""Scores of ten answers: good ones, others as good, and bad ones."""
 
 
 def job(state: str, reason: str = "") -> Job:
@@ -75,6 +104,20 @@ def run(state: str = "running", reason: str = "", report: dict | None = None, pl
         "command": "python -m qlora_demo train customers.csv",
     }
     return RunView(**values)
+
+
+def answered(scores: list[float], kept: int = 97, **adapted: Any) -> dict[str, Any]:
+    """A report on as many questions as there are scores."""
+    answers = [{"question": f"q{i}", "expected": "e", "base": "b", "adapted": "a", "adapted_score": score} for i, score in enumerate(scores)]
+    figures = {"accuracy": None, "chrf": sum(scores) / len(scores), "perplexity": 3.0, **adapted}
+    forgetting = {"base_loss": 1.0, "adapted_loss": 1.0, "kept": kept, "of": 100}
+    return {**REPORT, "rows": len(scores), "answers": answers, "adapted": figures, "forgetting": forgetting}
+
+
+def made(name: str, report: dict[str, Any] | None, memory: int, **recipe: Any) -> RunView:
+    view = run("finished", report=report)
+    result = {"outcome": "finished", "artifact_bytes": 10_000_000, "peak_memory_bytes": memory, "trainable_parameters": 4_900_000}
+    return replace(view, id=name, name=name, result=result, recipe=replace(view.recipe, **recipe))
 
 
 def dataset(rows: int = 3, findings: tuple[Finding, ...] = (), kind: str = "conversations") -> PreparedDataset:
