@@ -40,15 +40,15 @@ class Memory:
         training = read_view(self.home, active) if active else None
         return chat + (training.progress.memory_bytes or training.predicted_memory_bytes if training else 0)
 
-    def _of_chat(self, model: BaseModel, method: str) -> int:
-        """One base model, or two whole ones."""
-        weight = (4 if self.machine.device == "cpu" else 2) * (2 if method == "full" else 1)
+    def _of_chat(self, model: BaseModel, *methods: str) -> int:
+        """One base model, and another whole one for each run that was trained whole."""
+        weight = (4 if self.machine.device == "cpu" else 2) * (1 + methods.count("full"))
         return weight * model.dimensions.parameters() + CHAT_OVERHEAD
 
-    def chat_waits_for(self, view: RunView) -> RunView | None:
-        """The training that leaves no room for chat with this model, None where there is room."""
-        active = self.ledger.active()
-        if active is None or self.chat.running() or self._of_chat(view.model, view.recipe.method) <= self.machine.free_bytes():
+    def chat_waits_for(self, view: RunView, against: RunView | None = None) -> RunView | None:
+        """The training that leaves no room for chat with this model, and another one beside it; None where there is room."""
+        active, methods = self.ledger.active(), [asked.recipe.method for asked in filter(None, (view, against))]
+        if active is None or self.chat.running() or self._of_chat(view.model, *methods) <= self.machine.free_bytes():
             return None
         return read_view(self.home, active)
 

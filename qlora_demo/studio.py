@@ -364,7 +364,7 @@ class Studio:
         the base's place where its id is `against`. Raises UserError."""
         view, other = self.run(owner, run_id), self.run(owner, against) if against else None
         check_askable(view, other)
-        if self.memory.chat_waits_for(view) is not None:
+        if self.memory.chat_waits_for(view, other) is not None:
             raise BusyError("This machine is training. Chat opens when it is done.")
         for asked in filter(None, (run_id, against)):
             self.storage.note_run(asked)
