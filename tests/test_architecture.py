@@ -96,3 +96,9 @@ BANNED = (r"shell=True", r"os\.system\(", r"trust_remote_code=True", r"(?<![\w.]
 def test_nothing_runs_a_strangers_text_or_file() -> None:
     found = [f"{path.name}: {word}" for _, path in modules() for word in BANNED if re.search(word, path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest would collect one of them only."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()
