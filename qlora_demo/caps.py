@@ -52,7 +52,8 @@ class Caps:
         if self.runs and mine + more > self.runs:
             trainings = "training" if mine == 1 else "trainings"
             asked = f", and this would add {more}" if more > 1 else ""
-            raise BusyError(f"You have {mine} {trainings} in line{asked}; this demo takes {self.runs}. Wait until one is done. {self.way_out()}")
+            wait = "Wait until one is done. " if more <= self.runs else ""
+            raise BusyError(f"You have {mine} {trainings} in line{asked}; this demo takes {self.runs}. {wait}{self.way_out()}")
 
     def seconds(self) -> float | None:
         """After which a training is ended; None for never."""

@@ -15,6 +15,9 @@ KEPT_SHARE_WORTH = 0.05
 """Of the general knowledge: a run that keeps so much less than another is not recommended for its memory alone."""
 PERPLEXITY_WORTH = 1.03
 """Runs that differ by their seed alone differ by less."""
+FEWEST_SHARED = 5
+"""Questions that two tests must have in common, where either has so many: fewer tell nothing from luck."""
+Question = tuple[str, str, object]
 TIE = 1.0
 """Scores that differ by less are as close: of chrF's hundred points; where it sorts, right and wrong differ by one."""
 
@@ -60,9 +63,10 @@ class Comparison:
         return [field for field in recipes[0] if len({str(recipe[field]) for recipe in recipes}) > 1]
 
     def same_test(self) -> bool:
-        """Whether all were tested on the same rows, so that their scores can be held against each other."""
-        tests = [_asked(view) for view in self.views]
-        return all(test == tests[0] for test in tests)
+        """Whether those that were tested were so on the same rows, so that their scores can be held against each other. A test that was cut short
+        asked fewer of the same questions."""
+        ranked = self.ranked()
+        return all(_same_test(ranked[0], view) for view in ranked[1:])
 
     def ranked(self) -> list[RunView]:
         """Those that have a score, the best first."""
@@ -84,8 +88,8 @@ class Comparison:
         return min(remembering, key=lambda view: _peak(view) or float("inf"))
 
     def learned(self) -> bool:
-        """Whether any of them got closer to the data than its base model is."""
-        return any((view.report or {}).get("learned") != "no" for view in self.views)
+        """Whether any that was tested got closer to the data than its base model is."""
+        return any(view.report is not None and view.report["learned"] != "no" for view in self.ranked())
 
     def ready(self) -> bool:
         """Whether all are over."""
@@ -97,10 +101,10 @@ def beyond_luck(better: RunView, worse: RunView) -> bool:
 
     Of plain text there are no answers to count: there it takes a perplexity that is lower by more than runs differ anyway.
     """
-    ours, theirs = _scored(better), _scored(worse)
-    if not ours or not theirs:
+    if not _answers(better) or not _answers(worse):
         return _perplexity(worse) > PERPLEXITY_WORTH * _perplexity(better)
-    gains = [a["adapted_score"] - b["adapted_score"] for a, b in zip(ours, theirs, strict=True)]
+    ours, theirs = _scores(better), _scores(worse)
+    gains = [ours[asked] - theirs[asked] for asked in ours.keys() & theirs.keys()]
     return not Tally.of(gain if abs(gain) >= TIE else 0.0 for gain in gains).luck()
 
 
@@ -112,15 +116,22 @@ def _answers(view: RunView) -> list[dict[str, Any]]:
     return (view.report or {}).get("answers") or []
 
 
-def _scored(view: RunView) -> list[dict[str, Any]]:
-    """None of a report that an earlier version wrote, which kept no scores of single answers."""
-    return [answer for answer in _answers(view) if answer.get("adapted_score") is not None]
+def _scores(view: RunView) -> dict[Question, float]:
+    """Of each question. None of a report that an earlier version wrote, which kept no scores of single answers."""
+    return {_question(one): one["adapted_score"] for one in _answers(view) if one.get("adapted_score") is not None}
 
 
-def _asked(view: RunView) -> list[tuple[str, str]]:
-    """What the test asked, and how many rows it had."""
-    asked = [(answer["question"], answer["expected"]) for answer in _answers(view)]
-    return [*asked, ("", str((view.report or {}).get("rows")))]
+def _question(answer: dict[str, Any]) -> Question:
+    """What makes it the same question in another run's test: its row too, as rows may ask the same."""
+    return answer["question"], answer["expected"], answer.get("row")
+
+
+def _same_test(one: RunView, other: RunView) -> bool:
+    """Whether both were asked the same, or so much of the same that a lead could be more than luck; of plain text, whether as many rows were read."""
+    ours, theirs = ({_question(answer) for answer in _answers(view)} for view in (one, other))
+    if not ours and not theirs:
+        return (one.report or {}).get("rows") == (other.report or {}).get("rows")
+    return bool(ours) and len(ours & theirs) >= min(FEWEST_SHARED, len(ours), len(theirs))
 
 
 def _peak(view: RunView) -> int | None:

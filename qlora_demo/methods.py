@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from qlora_demo.errors import BusyError
+from qlora_demo.errors import BusyError, UserError
 from qlora_demo.recipe import METHOD_NAMES, METHODS, Recipe
 from qlora_demo.run_dir import new_id
 from qlora_demo.studio import Studio
 from qlora_demo.submission import LONGEST_NAME
 
-SHARED = ("held_out", "seed", "max_length", "system_prompt", "evaluations")
-"""What all take from the form, so that they learn from the same rows, read in the same way, and are tested on the same."""
+SHARED = ("epochs", "batch_size", "micro_batch_size", "held_out", "seed", "max_length", "system_prompt", "evaluations")
+"""What all take from the form, so that they learn from the same rows, as often, read in the same way, and are tested on the same."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,10 @@ class Plan:
     recipes: tuple[Recipe, ...]
     seconds: float
     left_out: tuple[str, ...]
+
+    def offered(self, line: int) -> bool:
+        """Whether there is something to compare, and `line` (0 for any number) has room for so many."""
+        return len(self.recipes) > 1 and (not line or len(self.recipes) <= line)
 
 
 def plan(studio: Studio, owner: str, dataset_id: str, recipe: Recipe) -> Plan:
@@ -46,7 +51,17 @@ def submit(studio: Studio, owner: str, dataset_id: str, recipe: Recipe, name: st
         raise BusyError("This machine has memory for one method at most with this model, so there is nothing to compare. Choose a smaller model.")
     studio.caps(owner).check_line(studio.ledger.in_line(owner), len(planned.recipes))
     set_id, name = new_id(), name.strip() or studio.data.get(owner, dataset_id).name
-    return [studio.submit(owner, dataset_id, one, titled(name, one.method), set_id) for one in planned.recipes]
+    made: list[str] = []
+    try:
+        for one in planned.recipes:
+            made.append(studio.submit(owner, dataset_id, one, titled(name, one.method), set_id))
+    except UserError:
+        for run_id in made:  # none without the others
+            studio.stop(owner, run_id)
+            with suppress(BusyError):  # the first may have begun already: then it is stopped
+                studio.delete(owner, run_id)
+        raise
+    return made
 
 
 def titled(name: str, method: str) -> str:

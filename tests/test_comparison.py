@@ -37,10 +37,23 @@ def test_one_that_forgot_more_is_not_recommended_for_its_memory() -> None:
 
 
 def test_where_nothing_can_be_said_nothing_is_recommended() -> None:
-    a, other = made("a", answered(GOOD), 1), made("b", answered([*GOOD, 80.0]), 1)
+    a, other = made("a", answered(GOOD), 1), made("b", answered(GOOD, asked="other"), 1)
     assert not Comparison([a, other]).same_test() and Comparison([a, other]).recommended() is None
     assert Comparison([a, made("b", None, 1)]).recommended() is None
     assert not Comparison([a, run("queued")]).ready() and Comparison([a, other]).ready()
+
+
+def test_a_run_that_failed_is_shown_and_spoils_nothing() -> None:
+    compared = Comparison([made("good", answered(GOOD), 2), made("bad", answered(BAD), 1), made("failed", None, 1)])
+    assert compared.same_test() and compared.learned() and compared.recommended().name == "good"
+    no = [made(name, {**answered(GOOD), "learned": "no"}, 1) for name in "ab"]
+    assert not Comparison([*no, made("failed", None, 1)]).learned()
+
+
+def test_a_test_that_was_cut_short_is_held_against_on_what_both_were_asked() -> None:
+    whole, cut = made("whole", answered(GOOD), 1), made("cut", answered(BAD[:6]), 1)
+    assert Comparison([whole, cut]).same_test() and beyond_luck(whole, cut)
+    assert not Comparison([whole, made("few", answered(BAD[:4], asked="x"), 1)]).same_test()
 
 
 def test_plain_text_is_held_against_by_its_perplexity() -> None:

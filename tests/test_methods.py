@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from qlora_demo import methods
-from qlora_demo.errors import BusyError
+from qlora_demo.errors import BusyError, StorageError
 from qlora_demo.jobs.ledger import Ledger
 from qlora_demo.owners import LOCAL
+from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import Home, read_json
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
+from qlora_demo.ui.views_train import methods_label
 
 
 @pytest.fixture
@@ -75,6 +77,29 @@ def test_what_does_not_fit_is_left_out_and_one_alone_is_refused(studio: Studio, 
     with pytest.raises(BusyError, match="memory for one method at most"):
         methods.submit(studio, LOCAL, dataset, recipe, "")
     assert studio.runs(LOCAL) == []
+
+
+def test_where_one_is_refused_none_stays_in_line(studio: Studio, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit = studio.submit
+
+    def full_disk(owner: str, dataset_id: str, recipe: Recipe, name: str, set_id: str | None = None) -> str:
+        if recipe.method == "full":
+            raise StorageError("There is no room.")
+        return submit(owner, dataset_id, recipe, name, set_id)
+
+    monkeypatch.setattr(studio, "submit", full_disk)
+    with pytest.raises(StorageError, match="no room"):
+        methods.submit(studio, LOCAL, dataset, studio.recommend(LOCAL, dataset), "")
+    assert studio.runs(LOCAL) == [] and list(studio.home.runs.iterdir()) == []
+
+
+def test_it_is_offered_where_there_is_something_to_compare_and_room_in_line(studio: Studio, dataset: str) -> None:
+    planned = methods.plan(studio, LOCAL, dataset, studio.recommend(LOCAL, dataset))
+    assert [planned.offered(line) for line in (0, 3, 2)] == [True, True, False]
+    assert methods_label(planned, 0).startswith("Or compare QLoRA, LoRA and Full: 3 trainings, about ")
+    assert methods_label(planned, 2) == "" == methods_label(replace(planned, recipes=planned.recipes[:1]), 0)
+    two = replace(planned, recipes=planned.recipes[:2], left_out=("full",), seconds=300.0)
+    assert methods_label(two, 2) == "Or compare QLoRA and LoRA (Full does not fit here): 2 trainings, about 5 min"
 
 
 def test_a_visitor_who_may_not_have_so_many_in_line_gets_none(tiny_home: Home, tmp_path: Path) -> None:

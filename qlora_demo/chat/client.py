@@ -65,10 +65,11 @@ class ChatClient:
         self._newest: tuple[RunDir, RunDir | None, str] | None = None
 
     def running(self) -> bool:
-        return self._child is not None and self._child.alive()
+        return self.pid() is not None
 
     def pid(self) -> int | None:
-        return self._child.pid if self._child is not None and self._child.alive() else None
+        child = self._child  # another thread may end it meanwhile
+        return child.pid if child is not None and child.alive() else None
 
     def ask(self, run: RunDir, base: str, columns: Sequence[Sequence[Message]], ask: Ask, against: RunDir | None = None) -> Iterator[Turn]:
         """Both answers as they grow; in the left column those of `against` instead of the base model's, a run of the same base, packed alike.
@@ -95,6 +96,8 @@ class ChatClient:
     def release(self, given_back: bool = True) -> None:
         """Ends the worker, so that its memory is free. Whoever waits for an answer is told."""
         with self._lock:
+            if self._idle is not None:
+                self._idle.cancel()  # else it would later take what was given back for what nobody has used
             self._given_back = given_back
             self._times_given_back += given_back
             if self._child is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,10 +42,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Reply:
-    """Both answers. `unchanged`: the base column's numbers were compared with the base model's own just now, and were the same; None where the left
-    column is not the base model. `shortened`: of at least one history, the oldest turns were left out."""
+    """Both answers, and the seconds they took.
+
+    `unchanged`: the base column's numbers were compared with the base model's own just now, and were the same; None where the left column is not the
+    base model, or the answer was stopped. `shortened`: of at least one history, the oldest turns were left out.
+    """
 
     answers: list[Answer]
+    seconds: float
     unchanged: bool | None
     shortened: bool
 
@@ -117,9 +122,12 @@ class Engine:
         recipe = self.open(asked.run, asked.against)
         renderer = Renderer(self.tokenizer, find_model(recipe.model).template_options, recipe.system_prompt)
         left, right = (fitting_prompt(renderer, messages) for messages in asked.columns)
+        began = time.monotonic()
         answers = self.pair.answers(self.tokenizer, ([left], [right]), asked.sampling, emit, cancelled)
+        seconds = time.monotonic() - began
         shortened = any(len(renderer.prompt(messages)) > LONGEST_CHAT for messages in asked.columns)
-        return Reply(answers, self._unchanged((left, right)) if asked.against is None else None, shortened)
+        claimed = asked.against is None and not cancelled()
+        return Reply(answers, seconds, self._unchanged((left, right)) if claimed else None, shortened)
 
     def _unchanged(self, prompts: Sequence[Sequence[int]]) -> bool:
         """The base's weights are those that were loaded; and beside an adapter, its numbers are those of the model without one."""

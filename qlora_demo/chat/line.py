@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+AGAIN_SECONDS = 1.0
+
 
 class Line:
     """For threads; each holds a ticket from its question to the end of its answer."""
@@ -29,11 +31,14 @@ class Line:
                 self._moved.notify_all()
 
     def before(self, ticket: object) -> Iterator[int]:
-        """How many are before, at once and whenever that changes; ends when nobody is."""
+        """How many are before, at once, whenever that changes, and every second; ends when nobody is.
+
+        Every second, so that whoever goes away can be let go: a generator cannot be closed while it waits, and gradio closes one at a time.
+        """
         seen = -1
         while True:
             with self._moved:
-                self._moved.wait_for(lambda known=seen: self._tickets.index(ticket) != known)
+                self._moved.wait_for(lambda known=seen: self._tickets.index(ticket) != known, timeout=AGAIN_SECONDS)
                 seen = self._tickets.index(ticket)
             if seen == 0:
                 return

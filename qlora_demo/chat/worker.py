@@ -66,10 +66,9 @@ def _answer(engine: Engine, request: dict[str, Any], output: TextIO, cancel: thr
         reply("loaded", last=request["op"] == "open")
         if request["op"] == "open":
             return
-        began = time.monotonic()
         said = engine.ask(from_request(request), emit, cancel.is_set)
         answers = [asdict(answer) for answer in said.answers]
-        reply("done", answers=answers, seconds=time.monotonic() - began, unchanged=said.unchanged, shortened=said.shortened, last=True)
+        reply("done", answers=answers, seconds=said.seconds, unchanged=said.unchanged, shortened=said.shortened, last=True)
     except UserError as error:
         reply("error", message=str(error), last=True)
 

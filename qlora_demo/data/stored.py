@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 
 from qlora_demo.data.conversation import Conversation, Passage, Row, row_from_json
+from qlora_demo.errors import StorageError
 
 ROWS, INDEX = "rows.jsonl", "index.npy"
 ENTRY = np.dtype([("offset", "u8"), ("tokens", "u4"), ("group", "u4"), ("label", "i4")])
@@ -25,7 +26,12 @@ class StoredRows(Sequence[Row]):
 
     @classmethod
     def load(cls, folder: Path) -> StoredRows:
-        return cls(folder / ROWS, np.load(folder / INDEX, allow_pickle=False))
+        """Raises StorageError where the index is missing or damaged."""
+        try:
+            index = np.load(folder / INDEX, allow_pickle=False)
+        except (OSError, EOFError, ValueError) as error:
+            raise StorageError("What was read of this file is damaged. Upload the file again.") from error
+        return cls(folder / ROWS, index)
 
     def __len__(self) -> int:
         return len(self.index)

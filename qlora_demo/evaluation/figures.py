@@ -23,7 +23,7 @@ SAME_TEXT = 99.999
 
 @dataclass(frozen=True)
 class Losses:
-    """Of each row that was read: both models' summed losses, and over how many tokens. `rows` counts those of the data, which may be several each."""
+    """Of each row that was read: both models' summed losses, and over how many tokens. `rows` counts them."""
 
     base_sums: tuple[float, ...]
     adapted_sums: tuple[float, ...]

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from sacrebleu.metrics import CHRF
 
+from qlora_demo.data.spelling import plain_label
 from qlora_demo.evaluation.tally import LUCK, Tally
 
+AROUND = re.compile(r"[\"'`*_“”„‘’«»]+(.*\w.*?)[\"'`*_“”„‘’«».,;:!?]+")
+"""What a model puts around an answer, as in **happy**."""
 TIE = 1.0
 """Of chrF's hundred points: answers that differ by less are as close."""
 
@@ -36,12 +39,17 @@ def closeness(answer: str, expected: str) -> float:
 
 
 def same_label(answer: str, label: str) -> bool:
-    """Whether an answer is the label, whatever its case and punctuation. A label of signs alone must be met exactly."""
-    return answer.strip() == label.strip() or _plain(answer) == _plain(label) != ""
+    """Whether an answer is the label, whatever its case, punctuation at its end, and quotes or stars around it.
+
+    Other signs count: "-1" is not "1", "C++" is not "C".
+    """
+    return _plain(answer) == _plain(label)
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    plain = plain_label(text)
+    around = AROUND.fullmatch(plain)
+    return plain_label(around[1]) if around else plain
 
 
 def closer(compared: Sequence[Compared]) -> Tally:

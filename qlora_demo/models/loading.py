@@ -146,11 +146,13 @@ def same_packing(model: torch.nn.Module) -> Iterator[None]:
     """
     layers = [module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit)]
     before = [(layer.weight, layer.weight.data, layer.weight.quant_state, dict(vars(layer.weight.quant_state))) for layer in layers]
-    yield
-    for weight, data, state, values in before:
-        weight.data, weight.quant_state = data, state
-        vars(state).clear()
-        vars(state).update(values)
+    try:
+        yield
+    finally:
+        for weight, data, state, values in before:
+            weight.data, weight.quant_state = data, state
+            vars(state).clear()
+            vars(state).update(values)
 
 
 def keep_one_head(model: PreTrainedModel) -> None:

@@ -1,7 +1,7 @@
 """Answers of two models side by side, both streamed: one batch where they are adapters of one model or its base, else two models in turns.
 
-In one batch each row has its own adapter or none (`row_adapters`), so the base row is the untouched base model: tests/models/test_pair.py holds it
-bit-equal to the same batch through the plain model.
+In one batch each row has its own adapter or none (`row_adapters`), so the base row is the untouched base model: tests/models/test_row_adapters.py
+holds it bit-equal to the same batch through the plain model.
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ class Memory:
         """How many tokens of each prompt need not be read again: all but the last at most, as the answer begins with what is said after it."""
         return [_agreeing(read, prompt[:-1]) for read, prompt in zip(self.tokens, prompts, strict=True)]
 
+    def holds(self, prompts: Sequence[Sequence[int]]) -> bool:
+        """Whether any of the prompts was read whole before."""
+        return any(read[: len(prompt)] == list(prompt) for read, prompt in zip(self.tokens, prompts, strict=True))
+
     def moved(self, known: Sequence[int]) -> Start:
         """The first `known` tokens of each row side by side, padded on the left to the longest. The cache's own tensors are let go."""
         width, device = max(known), self.mask.device
@@ -51,13 +55,16 @@ class Start:
 def begin(model: PreTrainedModel, prompts: Sequence[Sequence[int]], kept: Memory | None) -> Start:
     """From what is `kept`, where that leaves at most half of the longest prompt to read; else from nothing.
 
-    Layers that forget what lies too far back (sliding windows) cannot be moved: such models read everything again.
+    Layers that forget what lies too far back (sliding windows) cannot be moved: such models read everything again. So is a question that is asked
+    once more: in 16 bits the last bits of what is kept are others than those of reading anew, and the same question is to get the same answer.
     """
-    if kept is not None and all(type(layer) is DynamicLayer for layer in kept.cache.layers):
+    if kept is not None and not kept.holds(prompts) and all(type(layer) is DynamicLayer for layer in kept.cache.layers):
         known = kept.known(prompts)
         left = max(len(prompt) - count for prompt, count in zip(prompts, known, strict=True))
         if 2 * left <= max(map(len, prompts)):
             return kept.moved(known)
+    if kept is not None:
+        kept.cache.layers.clear()  # not beside what is read now
     nothing = torch.zeros(len(prompts), 0, dtype=torch.long, device=model.device)
     return Start(DynamicCache(config=model.config), nothing, [0] * len(prompts))
 

@@ -59,7 +59,7 @@ def _forward(layer: LoraLayer, spans: Sequence[Span], dtype: torch.dtype) -> Cal
         result = base(x)
         for rows, down, up in shares:
             low = x[rows].flatten(0, -2).to(down.dtype) @ down
-            mine = result[rows].flatten(0, -2)
+            mine = result[rows].view(-1, result.shape[-1])  # no copy: what is added must arrive
             if mine.dtype == low.dtype:
                 mine.addmm_(low, up)
             else:

@@ -41,6 +41,10 @@ class BlindBox:
     result: gr.HTML
     problem: gr.HTML
 
+    def closed(self) -> list:
+        """What `draw_closed` may set."""
+        return [self.box, self.ballot, self.first, self.second, self.result]
+
     def outputs(self) -> list:
         """Everything that happens here may set."""
         asked = [self.progress, self.wait, self.answers, self.first, self.second, *self.choices, self.go_on, self.end]

@@ -20,6 +20,7 @@ from qlora_demo.votes import Ballot, new_ballot, some, typed
 
 TO_BOX = """() => setTimeout(() => {
   const box = document.getElementById('blind');
+  if (!box) return;
   box.tabIndex = -1;
   box.focus({preventScroll: true});
   box.scrollIntoView({block: 'nearest'});
@@ -99,7 +100,8 @@ def wire(tab: ChatTab, guard: Guard) -> None:
     outputs = box.outputs()
     how = [box.ballot, tab.style, tab.length, tab.instruction]
     limits = {"concurrency_limit": AT_ONCE, "concurrency_id": "chat"}
-    opened = guard.on(tab.tools.blind.click, lambda visit, *values: open_box(box, visit, *values), [tab.run, box.ballot], outputs, box.problem)
+    inputs, places = [tab.run, box.ballot], [*outputs, tab.problem]
+    opened = guard.on(tab.tools.blind.click, lambda visit, *values: open_box(box, visit, *values), inputs, places, tab.problem)
     opened.then(None, None, None, js=TO_BOX, **COMMON)
     guard.on(box.source.input, own_too, [box.source], [box.own])
     begun = [guard.on(box.start.click, lambda visit, *values: start(box, visit, *values), [tab.run, box.source, box.own], outputs, box.problem)]

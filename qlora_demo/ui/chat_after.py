@@ -10,14 +10,14 @@ import gradio as gr
 
 from qlora_demo.downloads import safe_name
 from qlora_demo.errors import BusyError
+from qlora_demo.recipe import METHOD_NAMES
 from qlora_demo.ui.chat_drawing import drawn
-from qlora_demo.ui.chat_tab import ChatTab
+from qlora_demo.ui.chat_tab import ChatTab, Partial
 from qlora_demo.ui.chat_tools import HIDE, OWN, SHOW
 from qlora_demo.ui.guard import COMMON, Guard, Updates, Visit
 from qlora_demo.ui.parts import button, shown
 from qlora_demo.ui.views_chat import Chat, against_of, own_answer, own_words, turns_for
 from qlora_demo.ui.views_saved import Told, data, markdown
-from qlora_demo.ui.views_train import METHOD_NAMES
 
 NOTHING_YET = "There is nothing to save yet. Ask something first."
 DOWNLOAD = """file => {
@@ -55,7 +55,7 @@ BROWSER = """() => {
 that was read: without marks, and with its own signs. Where the page did not come over https, gradio copies out of a field right inside the body."""
 
 
-def toggle(tab: ChatTab, run_id: str, chat: Chat, marking: bool, answering: Sequence[str]) -> Updates:
+def toggle(tab: ChatTab, run_id: str, chat: Chat, marking: bool, answering: Partial | None) -> Updates:
     """Marks the words that differ, or shows the answers as they are; not while an answer comes."""
     if answering:
         return {}

@@ -11,19 +11,19 @@ import gradio as gr
 
 from qlora_demo.chat.client import Turn
 from qlora_demo.run_view import RunView
-from qlora_demo.ui.chat_drawing import draw, draw_against, drawn, own_instruction_of
-from qlora_demo.ui.chat_tab import Asked, ChatTab
+from qlora_demo.ui.chat_drawing import drawn
+from qlora_demo.ui.chat_tab import Asked, ChatTab, Partial
 from qlora_demo.ui.guard import Edited, Guard, Updates, Visit
 from qlora_demo.ui.parts import button, shown
 from qlora_demo.ui.views_chat import Chat, against_of, columns, headings, history, kept, sampling, status, turns_for
 
-AT_ONCE = 4
-"""Questions in flight; the chat worker answers them one after the other."""
+AT_ONCE = 32
+"""Questions in flight; the chat worker answers them one after the other, and each is told how many come before it."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question to one model, the turns before it, and whether differing words are marked. 
+    """A question to one model, the turns before it, and whether differing words are marked.
 
     `before` is the turn that it takes the place of; `other` the model that answers in the base's place.
     """
@@ -36,28 +36,28 @@ class Exchange:
     other: RunView | None = None
 
 
-def begin(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+def begin(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, answering: Partial | None) -> Updates:
     """Shows the question in both columns at once; nothing while another is being answered."""
     if not asked.question.strip() or answering:
         return {tab.asked: Asked()}
     turns = turns_for(chat, run_id)[: asked.after]
-    waiting = {tab.partial: [asked.question, "", ""], tab.status: shown(status(Turn())), **_answering(tab, True)}
+    waiting = {tab.partial: Partial(run_id, asked), tab.status: shown(status(None)), **_answering(tab, True)}
     return {tab.asked: asked, **waiting, **_no_own(tab), **drawn(tab, [*turns, [asked.question, "", ""]])}
 
 
-def ask(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+def ask(tab: ChatTab, question: str, run_id: str, chat: Chat, answering: Partial | None) -> Updates:
     """A question at the end of the conversation, and an empty box for the next."""
     begun = begin(tab, Asked(question, len(turns_for(chat, run_id))), run_id, chat, answering)
     return {**begun, tab.question: ""} if begun[tab.asked].question else begun
 
 
-def ask_again(tab: ChatTab, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+def ask_again(tab: ChatTab, run_id: str, chat: Chat, answering: Partial | None) -> Updates:
     """The last question once more."""
     turns = turns_for(chat, run_id)
     return begin(tab, Asked(turns[-1][0], len(turns) - 1) if turns else Asked(), run_id, chat, answering)
 
 
-def ask_otherwise(tab: ChatTab, edited: Edited, run_id: str, chat: Chat, answering: list[str]) -> Updates:
+def ask_otherwise(tab: ChatTab, edited: Edited, run_id: str, chat: Chat, answering: Partial | None) -> Updates:
     """A question in other words, in both columns, whichever it was changed in; the turns after it go once there is an answer."""
     turn, answer_changed = divmod(edited.index, 2)
     turns = turns_for(chat, run_id)
@@ -72,19 +72,19 @@ def answer(tab: ChatTab, answers: Iterator[Turn], exchange: Exchange) -> Iterato
     It is made anew for that: gradio takes the value out of an update that it has sent.
     """
     base, yours = columns(exchange.turns, exchange.marking)
-    turn = Turn()
+    turn, place = Turn(), Asked(exchange.question, len(exchange.turns))
 
     def both(marking: bool) -> Updates:
         new = columns([[exchange.question, turn.base, turn.adapted]], marking)
         return {tab.base: [*base, *new[0]], tab.yours: [*yours, *new[1]]}
 
     for turn in answers:
-        yield {**both(False), tab.status: shown(status(turn)), tab.partial: [exchange.question, turn.base, turn.adapted]}
+        yield {**both(False), tab.status: shown(status(turn)), tab.partial: Partial(exchange.view.id, place, turn.base, turn.adapted)}
     said = [exchange.question, turn.base, turn.adapted]
     conversation = {"run": exchange.view.id, "turns": [*exchange.turns, said], "against": exchange.other.id if exchange.other else ""}
     head = headings(exchange.view, turn.unchanged, exchange.other)[0]
     told = {tab.status: shown(status(turn, said == exchange.before)), tab.base_heading: head}
-    yield {**both(exchange.marking), **told, tab.kept: conversation, tab.partial: [], **_answering(tab, False)}
+    yield {**both(exchange.marking), **told, tab.kept: conversation, tab.partial: None, **_answering(tab, False)}
 
 
 def give_back(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, marking: bool) -> Updates:
@@ -92,21 +92,33 @@ def give_back(tab: ChatTab, asked: Asked, run_id: str, chat: Chat, marking: bool
     turns = turns_for(chat, run_id)
     kept_still = asked.after < len(turns) and turns[asked.after][0] == asked.question
     box = {} if kept_still or not asked.question else {tab.question: asked.question}
-    return {**box, tab.partial: [], tab.status: shown(""), **drawn(tab, turns, marking), **_answering(tab, False)}
+    return {**box, tab.partial: None, tab.status: shown(""), **drawn(tab, turns, marking), **_answering(tab, False)}
 
 
-def stopped(tab: ChatTab, run_id: str, chat: Chat, so_far: list[str], asked: Asked, marking: bool) -> Updates:
-    """Keeps what was answered until now; without any answer all is as it was."""
-    if not so_far:
-        return _answering(tab, False)
-    if not (so_far[1] or so_far[2]):
-        return give_back(tab, asked, run_id, chat, marking)
-    turns = [*turns_for(chat, run_id)[: asked.after], so_far]
-    so_far_kept = {tab.kept: kept(chat, run_id, turns), **drawn(tab, turns, marking)}
-    return {**so_far_kept, tab.partial: [], tab.status: shown(""), **_answering(tab, False)}
+def stopped(tab: ChatTab, run_id: str, chat: Chat, so_far: Partial | None, marking: bool) -> Updates:
+    """Keeps what was answered until now; without any answer, or where another model is shown by now, all is as it was."""
+    if so_far is None or so_far.run != run_id:
+        return {tab.partial: None, tab.status: shown(""), **_answering(tab, False)}
+    if not (so_far.base or so_far.yours):
+        return give_back(tab, so_far.asked, run_id, chat, marking)
+    conversation = with_partial(chat, run_id, so_far)
+    so_far_kept = {tab.kept: conversation, **drawn(tab, turns_for(conversation, run_id), marking)}
+    return {**so_far_kept, tab.partial: None, tab.status: shown(""), **_answering(tab, False)}
 
 
-def undo(tab: ChatTab, run_id: str, chat: Chat, answering: list[str], marking: bool) -> Updates:
+def leave(tab: ChatTab) -> Updates:
+    """Another model is shown, or the same anew: nothing is being answered any more."""
+    return {tab.partial: None, **_answering(tab, False)}
+
+
+def with_partial(chat: Chat, run_id: str, so_far: Partial | None) -> Chat:
+    """The conversation with what was answered until now, where that was this model's answer."""
+    if so_far is None or so_far.run != run_id or not (so_far.base or so_far.yours):
+        return chat
+    return kept(chat, run_id, [*turns_for(chat, run_id)[: so_far.asked.after], so_far.turn()])
+
+
+def undo(tab: ChatTab, run_id: str, chat: Chat, answering: Partial | None, marking: bool) -> Updates:
     """Takes the last turn out of both columns; its question goes back into the box."""
     turns = turns_for(chat, run_id)
     if answering or not turns:
@@ -116,7 +128,7 @@ def undo(tab: ChatTab, run_id: str, chat: Chat, answering: list[str], marking: b
 
 
 def start_over(tab: ChatTab, run_id: str, chat: Chat) -> Updates:
-    gone = {tab.partial: [], tab.status: shown(""), **_no_own(tab), **_answering(tab, False)}
+    gone = {tab.partial: None, tab.status: shown(""), **_no_own(tab), **_answering(tab, False)}
     return {tab.kept: kept(chat, run_id, []), **drawn(tab, []), **gone}
 
 
@@ -150,37 +162,10 @@ def wire(tab: ChatTab, guard: Guard) -> list[gr.events.Dependency]:
     begun.append(guard.on_edit(edit, lambda visit, *values: ask_otherwise(tab, *values), conversation, outputs, tab.problem))
     asked = [guard.stream(event.then, (asking, failed), inputs, outputs, tab.problem, **limits) for event in begun]
     guard.on([tab.base.undo, tab.yours.undo], lambda visit, *values: undo(tab, *values), [*conversation, tools.marking], outputs, tab.problem)
-    stop = [*conversation, tab.asked, tools.marking]
+    stop = [*conversation, tools.marking]
     guard.on(tab.stop.click, lambda visit, *values: stopped(tab, *values), stop, outputs, tab.problem, cancels=asked)
     guard.on(tools.start_over.click, lambda visit, *values: start_over(tab, *values), conversation[:2], outputs, tab.problem, cancels=asked)
-    _wire_model(tab, guard, asked)
     return asked
-
-
-def _wire_model(tab: ChatTab, guard: Guard, asked: list[gr.events.Dependency]) -> None:
-    """Another model, another instruction."""
-
-    def chosen(visit: Visit, run_id: str, chat: Chat) -> Updates:
-        beside = draw_against(tab, visit.studio.runs(visit.owner), run_id, chat)
-        return {**_answering(tab, False), **draw(tab, visit, run_id, chat), **beside, tab.partial: []}
-
-    def beside(visit: Visit, against: str, run_id: str, chat: Chat) -> Updates:
-        conversation = {"run": run_id, "turns": [], "against": against}
-        return {**chosen(visit, run_id, conversation), tab.kept: conversation}
-
-    def changed(visit: Visit, run_id: str, instruction: str) -> Updates:
-        other = instruction.strip() != own_instruction_of(visit, run_id).strip()
-        return {tab.other_instruction: gr.update(visible=other), tab.put_back: button("Put it back", other)}
-
-    def put_back(visit: Visit, run_id: str) -> Updates:
-        own = own_instruction_of(visit, run_id)
-        return {tab.instruction: own, tab.other_instruction: gr.update(visible=False), tab.put_back: button("Put it back", False)}
-
-    outputs = [*tab.outputs(), tab.kept, tab.partial, tab.ask, tab.stop]
-    guard.on(tab.against.input, beside, [tab.against, tab.run, tab.kept], outputs, tab.problem, cancels=asked)
-    guard.on(tab.run.input, chosen, [tab.run, tab.kept], outputs, tab.problem, cancels=asked)
-    guard.on(tab.instruction.blur, changed, [tab.run, tab.instruction], outputs, tab.problem)
-    guard.on(tab.put_back.click, put_back, [tab.run], outputs, tab.problem)
 
 
 def _no_own(tab: ChatTab) -> Updates:

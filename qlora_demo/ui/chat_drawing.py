@@ -9,6 +9,7 @@ import gradio as gr
 
 from qlora_demo.run_view import RunView
 from qlora_demo.ui import chat_tools
+from qlora_demo.ui.blind_box import draw_closed
 from qlora_demo.ui.chat_tab import ChatTab
 from qlora_demo.ui.guard import Updates, Visit
 from qlora_demo.ui.parts import button, note, shown
@@ -67,6 +68,7 @@ def draw(tab: ChatTab, visit: Visit, run_id: str | None, chat: Chat) -> Updates:
         tab.yours_heading: yours_heading,
         **drawn(tab, turns_for(chat, run_id)),
         **chat_tools.closed(tab.tools),
+        **draw_closed(tab.blind),
         **_fill(tab.learned, suggestions(learned)),
         **_fill(tab.unseen, suggestions(unseen)),
         tab.unseen_row: gr.update(visible=bool(unseen)),

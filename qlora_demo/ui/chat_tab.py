@@ -23,8 +23,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Partial:
+    """The turn that is being answered: by which run's model, after how many turns of the conversation, and both answers so far."""
+
+    run: str
+    asked: Asked
+    base: str = ""
+    yours: str = ""
+
+    def turn(self) -> list[str]:
+        return [self.asked.question, self.base, self.yours]
+
+
+@dataclass(frozen=True)
 class ChatTab:
-    """`kept` is the conversation in the browser; `asked` the question on its way; `partial` its turn so far, for when it is stopped."""
+    """`kept` is the conversation in the browser; `asked` the question on its way; `partial` its turn so far, for when it is stopped, else None."""
 
     none: gr.Column
     train_one: gr.Button
@@ -62,12 +75,12 @@ class ChatTab:
         columns = [self.base_heading, self.yours_heading, self.base, self.yours, self.unseen_row, *self.learned, *self.unseen]
         columns += [self.offer, self.example, self.notice]
         told = [self.status, self.problem, self.instruction, self.other_instruction, self.put_back]
-        return [self.none, self.box, self.run, self.against, *columns, *self.tools.outputs(), *told]
+        return [self.none, self.box, self.run, self.against, *columns, *self.tools.outputs(), *told, *self.blind.closed()]
 
 
 def build(kept: gr.BrowserState) -> ChatTab:
     """`kept` is made outside the tabs: a tab that was not opened yet has not read what the browser remembers."""
-    parts: dict = {"kept": kept, "partial": gr.State([]), "asked": gr.State(Asked())}
+    parts: dict = {"kept": kept, "partial": gr.State(None), "asked": gr.State(Asked())}
     with gr.Column(elem_id="chat-none", elem_classes="qd-empty") as parts["none"]:
         text(NO_MODEL)
         parts["train_one"] = gr.Button("Train one, a few minutes", variant="primary", elem_id="train-one", elem_classes="qd-narrow")

@@ -8,7 +8,8 @@ import gradio as gr
 
 from qlora_demo.errors import BusyError
 from qlora_demo.run_view import RunView
-from qlora_demo.ui import chat_drawing, chat_tab, data_tab, keeping, models_tab, train_filling, train_form, train_run
+from qlora_demo.ui import chat_asking, chat_drawing, chat_tab, compare_box, data_tab, keeping, models_tab, train_filling, train_form, train_run
+from qlora_demo.ui.chat_tab import Partial
 from qlora_demo.ui.drawn import NOTHING, Drawn, drawn_now
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc
@@ -36,7 +37,8 @@ class Page:
         shell = self.shell
         top = [shell.header, shell.show, shell.announcement, shell.message, shell.dataset_id, shell.run_id, shell.visited, shell.drawn]
         inside = [*self.data.outputs(), *self.form.outputs(), *self.run.outputs(), *self.chat.outputs(), *self.models.outputs()]
-        return [*top, self.tabs, self.form.box, self.run.box, self.chat.kept, *inside]
+        asking = [self.chat.kept, self.chat.partial, self.chat.ask, self.chat.stop]
+        return [*top, self.tabs, self.form.box, self.run.box, *asking, *inside]
 
 
 def go(page: Page, tab: str) -> Updates:
@@ -69,9 +71,11 @@ def _run_inside(page: Page, visit: Visit, view: RunView, drawn: Drawn = NOTHING,
     return {**draw(page.run, visit, view, drawn.strip_of(view.id)), page.shell.announcement: f"<p>{esc(phase(view))}</p>"}
 
 
-def show_chat(page: Page, visit: Visit, run_id: str, chat: Chat) -> Updates:
-    """Tab 3 with one model."""
-    return {**go(page, CHAT), **draw_chat(page, visit, visit.studio.runs(visit.owner), run_id, chat)}
+def show_chat(page: Page, visit: Visit, run_id: str, chat: Chat, so_far: Partial | None) -> Updates:
+    """Tab 3 with one model. An answer that was on its way ends; what there is of it stays, where it is this model's."""
+    conversation = chat_asking.with_partial(chat, run_id, so_far)
+    drawn = draw_chat(page, visit, visit.studio.runs(visit.owner), run_id, conversation)
+    return {**go(page, CHAT), **chat_asking.leave(page.chat), page.chat.kept: conversation, **drawn}
 
 
 def show_comparison(page: Page, visit: Visit, run_id: str) -> Updates:
@@ -79,12 +83,12 @@ def show_comparison(page: Page, visit: Visit, run_id: str) -> Updates:
     return {**go(page, MODELS), **models_tab.draw(page.models, visit, visit.studio.runs(visit.owner), run_id)}
 
 
-def show_example(page: Page, visit: Visit, chat: Chat) -> Updates:
+def show_example(page: Page, visit: Visit, chat: Chat, so_far: Partial | None) -> Updates:
     """Tab 3 with everyone's example, while one's own run waits in line. Raises BusyError where it cannot answer any more."""
     example = chat_drawing.example_ready(visit)
     if example is None:
         raise BusyError("The example cannot answer right now: the machine needs its memory for training.")
-    return show_chat(page, visit, example.id, chat)
+    return show_chat(page, visit, example.id, chat, so_far)
 
 
 def delete(page: Page, visit: Visit, run_id: str, shown_run: str, chat: Chat) -> Updates:
@@ -168,4 +172,6 @@ def _models(page: Page, visit: Visit, views: list[RunView], selected: str | None
     """The list; the panel too where it is of another state or another run than before, else somebody may be typing there."""
     if changed or selected not in [view.id for view in views]:
         return models_tab.draw(page.models, visit, views, selected)
-    return models_tab.draw_list(page.models, views, selected)
+    one = next(view for view in views if view.id == selected)
+    beside = compare_box.draw(page.models.compare, visit, one) if one.job.set_id else {}  # another of those that it is held against may be done
+    return {**models_tab.draw_list(page.models, views, selected), **beside}

@@ -88,12 +88,13 @@ class Guard:
         """As `on`, for a generator; the second handler tells what else to put right after an error."""
         return _listen(triggers, self._streaming(*handlers, place), [self.key, *inputs], outputs, options)
 
-    def arrive(self, triggers: Any, handlers: tuple[Handler, Handler], inputs: list, outputs: list, place: gr.HTML, **options: Any) -> None:
+    def arrive(self, triggers: Any, handlers: tuple[Handler, Handler, Handler], inputs: list, outputs: list, place: gr.HTML, **options: Any) -> None:
         """As `on`, for somebody who may have no key yet: a browser that is new here gets one. The handler is given the run that the address asks for
-        before its inputs. `inputs` begin with the code of a workshop; while that is missing, the second handler draws."""
+        before its inputs. `inputs` begin with the code of a workshop; while that is missing, the second handler draws. Where an error keeps
+        the first from its work, the third says what is shown beside it."""
         _listen(triggers, self._arriving(*handlers, place), [self.key, *inputs], [*outputs, self.key], options)
 
-    def _arriving(self, handler: Handler, closed: Handler, place: gr.HTML) -> Callable[..., Updates]:
+    def _arriving(self, handler: Handler, closed: Handler, in_trouble: Handler, place: gr.HTML) -> Callable[..., Updates]:
         def arrived(request: gr.Request, profile: gr.OAuthProfile | None, key: str, code: str, *values: Any) -> Updates:
             owners, who, key = self.studio.owners, login(request, profile), str(key)
             try:
@@ -107,7 +108,8 @@ class Guard:
                     self.studio.hand_over(before, visit.owner)
                 return {place: shown(""), self.key: key, **handler(visit, request.query_params.get("run", ""), *values)}
             except UserError as error:
-                return {place: shown(alert(str(error)))}
+                known = not owners.needs_key(key, who)
+                return {place: shown(alert(str(error))), **({self.key: key, **in_trouble()} if known else {})}
 
         return arrived
 

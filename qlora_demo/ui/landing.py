@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import gradio as gr
 
-from qlora_demo.errors import NotFoundError
+from qlora_demo.errors import NotFoundError, StorageError
 from qlora_demo.ui import data_tab, models_tab, train_filling
 from qlora_demo.ui.drawn import drawn_now
 from qlora_demo.ui.flow import Page, draw_chat, head, run_box
@@ -60,7 +60,8 @@ def _told(visit: Visit, linked: str, asked: str) -> str:
 
 
 def _still_there(visit: Visit, dataset_id: str) -> str:
+    """"" of one that is gone, or damaged."""
     try:
         return dataset_id if dataset_id and visit.studio.data.get(visit.owner, dataset_id) else ""
-    except NotFoundError:
+    except (NotFoundError, StorageError):
         return ""

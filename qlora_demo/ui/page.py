@@ -12,6 +12,7 @@ from qlora_demo.ui import (
     blind_voting,
     chat_after,
     chat_asking,
+    chat_model,
     chat_tab,
     data_tab,
     data_wiring,
@@ -53,15 +54,15 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("How it works", id=HOW, elem_id="tab-how") as how_place:
                 how = how_tab.build(studio)
         page = Page(Guard(studio, shell.key), shell, tabs, data, form, run, chat, models)
-        _wire_tabs(page)
+        answering = _wire_tabs(page)
         how_tab.wire(how, how_place, page.guard)
-        _wire_ways(page)
+        _wire_ways(page, answering)
         _wire_drawing(page, demo)
     return demo
 
 
-def _wire_tabs(page: Page) -> None:
-    """What happens inside each tab; the form follows the data."""
+def _wire_tabs(page: Page) -> list[gr.events.Dependency]:
+    """What happens inside each tab; the form follows the data. Returns the events that answer in Chat."""
     guard, shell, data, form = page.guard, page.shell, page.data, page.form
 
     def follow(visit: Visit, dataset_id: str) -> Updates:
@@ -72,38 +73,42 @@ def _wire_tabs(page: Page) -> None:
         followed.then(None, None, [data.to_training], js=data_wiring.ON, **COMMON)
     train_filling.wire(form, shell, guard)
     train_run.wire(page.run, shell, guard)
-    chat_after.wire(page.chat, guard, chat_asking.wire(page.chat, guard))
+    answering = chat_asking.wire(page.chat, guard)
+    chat_model.wire(page.chat, guard, answering)
+    chat_after.wire(page.chat, guard, answering)
     blind_voting.wire(page.chat, guard)
     models_tab.wire(page.models, guard)
+    return answering
 
 
-def _wire_ways(page: Page) -> None:
-    """Buttons that lead to another tab."""
+def _wire_ways(page: Page, answering: list[gr.events.Dependency]) -> None:
+    """Buttons that lead to another tab. `answering` ends where another model is shown in Chat."""
     guard, shell, data, form, run, chat, models = page.guard, page.shell, page.data, page.form, page.run, page.chat, page.models
     every = page.outputs()
 
-    def way(triggers: Any, handler: Callable[..., Updates], inputs: list, place: gr.HTML | None = None) -> None:
-        guard.on(triggers, lambda visit, *values: handler(page, visit, *values), inputs, every, place)
+    def way(triggers: Any, handler: Callable[..., Updates], inputs: list, place: gr.HTML | None = None, **options: Any) -> None:
+        guard.on(triggers, lambda visit, *values: handler(page, visit, *values), inputs, every, place, **options)
 
     def start(page: Page, visit: Visit, dataset_id: str, name: str, *values: Any) -> Updates:
         return starting.start(page, visit, dataset_id, name, values)
 
-    way([form.change.click, chat.train_one.click, models.choose_data.click], lambda page, visit: flow.go(page, DATA), [])
-    way([data.to_training.click, data.other_model.click], lambda page, visit, dataset_id: flow.show_form(page, dataset_id), [shell.dataset_id])
     def start_methods(page: Page, visit: Visit, dataset_id: str, name: str, *values: Any) -> Updates:
         return starting.start_methods(page, visit, dataset_id, name, values)
 
+    way([form.change.click, chat.train_one.click, models.choose_data.click], lambda page, visit: flow.go(page, DATA), [])
+    way([data.to_training.click, data.other_model.click], lambda page, visit, dataset_id: flow.show_form(page, dataset_id), [shell.dataset_id])
+
     way(form.start.click, start, [shell.dataset_id, form.name, *form.inputs()], form.problem)
     way(form.methods.click, start_methods, [shell.dataset_id, form.name, *form.inputs()], form.problem)
-    way(run.meanwhile.click, flow.show_example, [chat.kept], run.problem)
+    way(run.meanwhile.click, flow.show_example, [chat.kept, chat.partial], run.problem, cancels=answering)
     way(run.comparison.click, flow.show_comparison, [shell.run_id], run.problem)
-    way(run.ending.chat.click, flow.show_chat, [shell.run_id, chat.kept], run.problem)
+    way(run.ending.chat.click, flow.show_chat, [shell.run_id, chat.kept, chat.partial], run.problem, cancels=answering)
     way(run.ending.again.click, starting.train_again, [shell.run_id], run.problem)
     way(run.ending.better.click, starting.better, [shell.run_id], run.problem)
     way(models.again.click, starting.train_again, [models.runs], models.problem)
     way(chat.example.click, starting.train_example, [])
     way([models.save_name.click, models.name.submit], flow.rename, [models.runs, models.name, shell.run_id, chat.kept], models.problem)
-    way(models.chat.click, flow.show_chat, [models.runs, chat.kept], models.problem)
+    way(models.chat.click, flow.show_chat, [models.runs, chat.kept, chat.partial], models.problem, cancels=answering)
     way(models.open.click, flow.show_run, [models.runs], models.problem)
     way(models.really.click, flow.delete, [models.runs, shell.run_id, chat.kept], models.problem)
     way(models.keeping.really.click, flow.delete_everything, [], models.keeping.said)
@@ -126,12 +131,15 @@ def _wire_drawing(page: Page, demo: gr.Blocks) -> None:
     def closed() -> Updates:
         return {shell.gate: gr.update(visible=True), page.tabs: gr.update(visible=False)}
 
+    def in_trouble() -> Updates:  # a page without anything in it would leave no way out
+        return {page.tabs: gr.update(visible=True)}
+
     demo.load(None, js=LIVE_REGION)
     demo.load(None, js=chat_after.BROWSER)
     remembered = [shell.code, shell.shared, shell.dataset_id, shell.run_id, shell.visited, chat.kept]
     outputs = [*page.outputs(), shell.gate]
-    guard.arrive(demo.load, (land, closed), remembered, outputs, shell.message, js=ARRIVE)
-    guard.arrive([shell.come_in.click, shell.code.submit], (land, closed), remembered, outputs, shell.message)
+    guard.arrive(demo.load, (land, closed, in_trouble), remembered, outputs, shell.message, js=ARRIVE)
+    guard.arrive([shell.come_in.click, shell.code.submit], (land, closed, in_trouble), remembered, outputs, shell.message)
     timer = gr.Timer(SHARED_TICK_SECONDS if page.guard.studio.settings.public() else TICK_SECONDS)
     guard.tick(timer.tick, look, [shell.run_id, shell.drawn, shell.noticed], [shell.noticed], shell.message)
     seen = [shell.run_id, shell.drawn, chat.run, models.runs, chat.kept]

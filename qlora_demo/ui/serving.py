@@ -23,6 +23,7 @@ KINDS: Mapping[type, Kind] = MappingProxyType(
         gr.Checkbox: (bool, NoneType),
         gr.Slider: (*NUMBER, NoneType),
         gr.Number: (*NUMBER, NoneType),
+        gr.CheckboxGroup: (list,),
         gr.Radio: (str, *NUMBER, NoneType),
         gr.Dropdown: (str, *NUMBER, list, NoneType),
         gr.File: (dict, list, NoneType),

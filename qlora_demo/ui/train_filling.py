@@ -82,7 +82,7 @@ def forecast(form: TrainForm, visit: Visit, dataset_id: str, recipe: Recipe) -> 
     recommended, why = studio.default_method()
     unreachable = out_of_reach(choice)
     rows = len(studio.data.get(owner, dataset_id).rows)
-    all_methods = methods_label(methods.plan(studio, owner, dataset_id, recipe))
+    all_methods = methods_label(methods.plan(studio, owner, dataset_id, recipe), studio.caps(owner).runs)
     return {
         form.model_note: model_note(choice),
         form.method_note: f'<p class="qd-small">{esc(why)}</p>',

@@ -105,12 +105,17 @@ def draw(run: TrainRun, visit: Visit, view: RunView, before: Strip | None) -> Up
         **train_end.draw(run.ending, visit, view),
         **train_answers.draw(run.answers, view),
         run.title: say.title(view),
-        run.comparison: button(COMPARISON, view.job.set_id is not None),
+        run.comparison: button(COMPARISON, _together(visit, view)),
         run.knows: shown(knows(view) if say.over(view) and view.usable() else ""),
         **report_fold.draw(run.report, view, visit.owner),
         run.settings: settings(view),
         run.command: view.command,
     }
+
+
+def _together(visit: Visit, view: RunView) -> bool:
+    """Whether another training that was started with it is this visitor's, and there still."""
+    return view.job.set_id is not None and any(job.set_id == view.job.set_id and job.run != view.id for job in visit.studio.jobs(visit.owner))
 
 
 def draw_progress(run: TrainRun, visit: Visit, view: RunView, before: Strip | None) -> Updates:

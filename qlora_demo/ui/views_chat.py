@@ -29,7 +29,7 @@ TICK = ' <span class="qd-tick" tabindex="0" aria-describedby="unchanged-why">✓
 WHY = "Checked a moment ago: this side gives exactly the base model's own numbers."
 CHANGED = (
     '<p class="qd-note qd-bad" role="alert">This side did not give the base model\'s own numbers. Do not trust this comparison. '
-    "Start the app again, and ask once more.</p>"
+    "Start the app again, or tell whoever runs this page; then ask once more.</p>"
 )
 
 
@@ -75,8 +75,10 @@ def sampling(style: str, words: int) -> Ask:
     return Ask(max_new_tokens=round(TOKENS_A_WORD * words), temperature=0.8 if style == VARIED else 0.0, seed=seed)
 
 
-def status(turn: Turn, same_again: bool = False) -> str:
-    """What is going on, in one line. `same_again`: the same question was answered the same way before."""
+def status(turn: Turn | None, same_again: bool = False) -> str:
+    """What is going on, in one line; None before the question has reached the model. `same_again`: it was answered the same way before."""
+    if turn is None:
+        return '<p class="qd-small">Waiting for the model…</p>'
     if turn.status == "done":
         tokens = counted(turn.tokens or 0, "word piece")
         text = f"Both answered in {duration(turn.seconds or 0)}, {tokens}.{SAME_AGAIN if same_again else ''}"

@@ -113,7 +113,7 @@ def sentence(compared: Comparison) -> str:
     if len(compared.ranked()) < 2:
         return "Fewer than two of these were tested on rows set aside, so no score can be held against another."
     if not compared.same_test():
-        return "These were tested on different rows, so their scores cannot be held against each other. Train both on the same data to compare."
+        return "These were tested on different rows, so their scores cannot be held against each other. Train them on the same data to compare."
     if not compared.learned():
         return f"{_best(compared)} None of these has learned your answers, so none is to be recommended. Train longer, or with more rows."
     return f"{_best(compared)} {_take(compared)}"

@@ -79,9 +79,9 @@ def what_will_happen(recipe: Recipe, choice: ModelChoice, rows: int, forecast: F
     return f'<ol class="qd-steps">{items}</ol><p>{esc(total)}</p>'
 
 
-def methods_label(planned: Plan) -> str:
-    """The words of the button that starts them all; "" where there is nothing to compare."""
-    if len(planned.recipes) < 2:
+def methods_label(planned: Plan, line: int) -> str:
+    """The words of the button that starts them all; "" where there is nothing to compare, or `line` (0 for any number) has no room for all."""
+    if not planned.offered(line):
         return ""
     names = [METHOD_NAMES[recipe.method] for recipe in planned.recipes]
     without = "".join(f" ({METHOD_NAMES[method]} does not fit here)" for method in planned.left_out)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qlora_demo.web.answers import header_values, refuse
 
-COUNTED = {("POST", "/gradio_api/queue/join"), ("POST", "/gradio_api/upload"), ("GET", ""), ("GET", "/config")}
+COUNTED = {("POST", "/gradio_api/queue/join"), ("POST", "/gradio_api/upload"), ("GET", ""), ("HEAD", ""), ("GET", "/config"), ("HEAD", "/config")}
 """Clicks, uploads, and pages that are opened."""
 LOOKS = {("POST", "/gradio_api/run/predict")}
 """An open page's look at its run, every other second. They count for themselves: a full room must not pay for watching."""

@@ -154,3 +154,11 @@ def test_where_the_oldest_turns_are_left_out_it_is_said(client: ChatClient, tiny
     long = [Message("user", "lamp " * 3000), Message("assistant", "sea " * 1500), *QUESTION]
     assert last(client.ask(run, "tiny lora", [QUESTION, long], Ask(max_new_tokens=2))).shortened
     assert not last(client.ask(run, "tiny lora", [QUESTION, QUESTION], Ask(max_new_tokens=2))).shortened
+
+
+def test_what_was_given_back_stays_so_however_long_the_training_takes(tmp_path: Path) -> None:
+    """The time after which an unused chat ends goes on running otherwise, and would take it for one that nobody wants."""
+    client = ChatClient({}, tmp_path / "chat.log", idle_seconds=0.2)
+    client._rest()
+    client.release()
+    assert not threading.Event().wait(0.6) and client.given_back()

@@ -45,6 +45,17 @@ def test_all_are_served_in_their_order_and_told_their_place() -> None:
     assert seen[0][0] == 1 and all(places == sorted(places, reverse=True) for places in seen.values())
 
 
+def test_who_waits_can_go_away_at_any_time() -> None:
+    """A generator that waited without an end could not be closed before its turn came."""
+    line = Line()
+    with line.ticket(), line.ticket() as second:
+        places = line.before(second)
+        began = time.monotonic()
+        assert [next(places), next(places)] == [1, 1]
+        places.close()
+        assert time.monotonic() - began < 10
+
+
 def test_who_gives_up_makes_room_for_those_behind() -> None:
     line = Line()
     with line.ticket():

@@ -90,3 +90,15 @@ def test_held_out_losses_are_the_means_of_both_and_count_who_is_ahead(tiny_folde
     alone = [loss(base, [row]) > loss(other, [row]) for row in rendered]
     assert (found.tally().won, found.tally().won + found.tally().lost, found.rows) == (sum(alone), 8, 8)
     assert held_out_losses(Pair(base, base), renderer, replace(TRIAL, facts=replace(FACTS, recipe=Recipe(max_length=16)))) is None
+
+
+def test_pieces_of_one_row_count_as_one(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template may need a piece for each answer of a conversation; they rise and fall together."""
+    renderer = Renderer(load_tokenizer(tiny_folder), {})
+    model = load_base(tiny_folder, "full", Precision(torch.float32, "", ""), "cpu").eval()
+    piece = Rendered((5, 6, 7, 8), (-100, 6, 7, 8))
+    pieces = [replace(piece, row=row) for row in (0, 0, 0, 1)]
+    monkeypatch.setattr(Renderer, "render_all", lambda self, rows, max_length: iter(pieces))
+    found = held_out_losses(Pair(model, model), renderer, TRIAL)
+    assert (found.rows, found.tokens) == (2, (9, 3))
+    assert found.base_sums[0] == pytest.approx(3 * found.base_sums[1])

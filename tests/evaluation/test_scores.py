@@ -25,6 +25,12 @@ def test_labels_are_compared_by_their_words() -> None:
     assert not same_label("happy or unhappy", "happy")
     assert not same_label("", "happy") and not same_label("!", "?")
     assert same_label(" +1 ", "+1") and same_label("?", "?")
+    assert same_label("**Happy**", "happy") and same_label('"happy".', "happy") and same_label("'happy'", "Happy")
+
+
+@pytest.mark.parametrize(("answer", "label"), [("1", "-1"), ("<=50K", ">50K"), ("A+", "A"), ("A*", "A"), ("C", "C++"), ("C#", "C"), ("1", "!1")])
+def test_signs_that_tell_labels_apart_count(answer: str, label: str) -> None:
+    assert not same_label(answer, label) and not same_label(label, answer)
 
 
 def test_the_sign_test_is_one_sided() -> None:

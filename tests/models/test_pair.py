@@ -12,7 +12,7 @@ from qlora_demo.data.conversation import Conversation, Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.models.loading import Precision, load_base
 from qlora_demo.models.loss import collate, loss_sum
-from qlora_demo.models.pair import BASE, Pair, Sampling, answer_in_turns, answer_rows, pad_left
+from qlora_demo.models.pair import BASE, Pair, Sampling, answer_in_turns, answer_rows
 from qlora_demo.recipe import Recipe
 from qlora_demo.training.trainer import add_adapter
 
@@ -32,18 +32,6 @@ def prompts(folder: Path) -> list[list[int]]:
     short = renderer.prompt([Message("user", "lamp and sea")])
     long = renderer.prompt([Message("user", "lamp and sea"), Message("assistant", "storm boat"), Message("user", "quiet tea rope keeper gull")])
     return [short, long]
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("method", ["lora", "qlora"])
-def test_the_base_row_is_bit_equal_to_the_plain_model(tiny_folder: Path, method: str, dtype: torch.dtype) -> None:
-    model, plain = adapted(tiny_folder, method, dtype), load_base(tiny_folder, method, Precision(dtype, "", ""), "cpu").eval()
-    batch = pad_left(prompts(tiny_folder), load_tokenizer(tiny_folder).pad_token_id, "cpu")
-    with torch.inference_mode():
-        ours = model(**batch, adapter_names=[BASE, "default"]).logits
-        theirs = plain(**batch).logits
-    assert torch.equal(ours[0], theirs[0])
-    assert not torch.equal(ours[1], theirs[1])
 
 
 def test_in_fp32_the_base_answers_as_alone_token_for_token(tiny_folder: Path) -> None:

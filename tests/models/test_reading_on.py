@@ -110,3 +110,28 @@ def test_after_an_exception_nothing_is_remembered(tokenizer) -> None:
         pair.answers(tokenizer, ([[*history, 7]], [[*history, 7]]), Sampling(4), failing)
     asked = ([[*history, 8]], [[*history, 8]])
     assert pair.answers(tokenizer, asked, Sampling(6)) == alone.answers(tokenizer, asked, Sampling(6))
+
+
+def test_a_question_that_is_asked_once_more_is_read_anew(tokenizer) -> None:
+    """In 16 bits what was kept has other last bits, and the same question is to get the same answer."""
+    model = with_adapters(made("llama"), "one")
+    pair, prompts, read = Pair(model, model, "one", remembers=True), (list(range(3, 60)), list(range(9, 70))), []
+
+    def counted(module, inputs, values) -> None:
+        read[-1] += values["input_ids"].shape[1]
+
+    hook = model.get_base_model().register_forward_pre_hook(counted, with_kwargs=True)
+    for _ in range(2):
+        read.append(0)
+        pair.answers(tokenizer, ([prompts[0]], [prompts[1]]), Sampling(4))
+    hook.remove()
+    assert read[0] == read[1] >= 61
+
+
+def test_what_is_of_no_use_is_let_go_before_the_next_is_read(tokenizer) -> None:
+    model = with_adapters(made("llama"), "one")
+    pair = Pair(model, model, "one", remembers=True)
+    pair.answers(tokenizer, ([list(range(3, 60))], [list(range(3, 60))]), Sampling(2))
+    kept = pair._kept[0]
+    start = begin(model.get_base_model(), [[5, 6, 7]] * 2, kept)
+    assert start.known == [0, 0] and not kept.cache.layers

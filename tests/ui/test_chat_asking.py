@@ -12,9 +12,22 @@ from ui.ui_examples import run
 from qlora_demo.chat.client import Turn
 from qlora_demo.ui import chat_tab
 from qlora_demo.ui.chat_after import toggle
-from qlora_demo.ui.chat_asking import Exchange, answer, ask, ask_again, ask_otherwise, begin, give_back, start_over, stopped, undo
+from qlora_demo.ui.chat_asking import (
+    Exchange,
+    answer,
+    ask,
+    ask_again,
+    ask_otherwise,
+    begin,
+    give_back,
+    leave,
+    start_over,
+    stopped,
+    undo,
+    with_partial,
+)
 from qlora_demo.ui.chat_drawing import draw_against
-from qlora_demo.ui.chat_tab import Asked, ChatTab
+from qlora_demo.ui.chat_tab import Asked, ChatTab, Partial
 from qlora_demo.ui.guard import Edited
 
 CHAT = {"run": "abc", "turns": [["who?", "I am an AI.", "I am Wilna."], ["<b>?", "b1", "y1"]]}
@@ -46,7 +59,7 @@ def test_the_last_update_says_everything_even_where_those_before_are_skipped(tab
     assert "Both answered in 1 s, 4 word pieces.<" in last[tab.status]["value"]
     assert contents(last[tab.yours]) == ["who?", "I am Wilna.", "Who?", "We are."]
     assert last[tab.kept] == {"run": "abc", "turns": [CHAT["turns"][0], ["Who?", "I am.", "We are."]], "against": ""}
-    assert (last[tab.ask]["visible"], last[tab.stop]["visible"], last[tab.partial]) == (True, False, [])
+    assert (last[tab.ask]["visible"], last[tab.stop]["visible"], last[tab.partial]) == (True, False, None)
     assert "unchanged" in last[tab.base_heading]
 
 
@@ -59,14 +72,14 @@ def test_differing_words_are_marked_once_both_answers_are_whole(tab: ChatTab) ->
 
 
 def test_asking_again_takes_the_place_of_the_last_turn(tab: ChatTab) -> None:
-    updates = ask_again(tab, "abc", CHAT, [])
-    assert updates[tab.asked] == Asked("<b>?", 1) and updates[tab.partial] == ["<b>?", "", ""]
+    updates = ask_again(tab, "abc", CHAT, None)
+    assert updates[tab.asked] == Asked("<b>?", 1) and updates[tab.partial] == Partial("abc", Asked("<b>?", 1))
     assert contents(updates[tab.base]) == ["who?", "I am an AI.", "&lt;b>?", ""]
-    assert ask_again(tab, "abc", {"run": "abc", "turns": []}, []) == {tab.asked: Asked()}
+    assert ask_again(tab, "abc", {"run": "abc", "turns": []}, None) == {tab.asked: Asked()}
 
 
 def test_a_changed_question_takes_the_place_of_its_turn_and_of_all_after(tab: ChatTab) -> None:
-    updates = ask_otherwise(tab, changed(0, "who else? &lt;i>"), "abc", CHAT, [])
+    updates = ask_otherwise(tab, changed(0, "who else? &lt;i>"), "abc", CHAT, None)
     assert updates[tab.asked] == Asked("who else? <i>", 0)
     assert contents(updates[tab.yours]) == ["who else? &lt;i>", ""]
 
@@ -76,25 +89,25 @@ WRONG = [{"index": i, "value": "x"} for i in (1, 4, -2, "0", True, None)] + [{"i
 
 @pytest.mark.parametrize("told", WRONG)
 def test_nothing_else_can_be_changed(tab: ChatTab, told: object) -> None:
-    updates = ask_otherwise(tab, Edited(None, told), "abc", CHAT, [])
+    updates = ask_otherwise(tab, Edited(None, told), "abc", CHAT, None)
     assert updates[tab.asked] == Asked() and tab.kept not in updates
     assert contents(updates[tab.yours]) == ["who?", "I am Wilna.", "&lt;b>?", "y1"]
 
 
 def test_while_an_answer_comes_no_other_question_is_begun(tab: ChatTab) -> None:
-    answering = ["x", "", ""]
+    answering = Partial("abc", Asked("x", 2))
     assert ask(tab, "x", "abc", CHAT, answering) == ask_again(tab, "abc", CHAT, answering) == {tab.asked: Asked()}
     assert ask_otherwise(tab, changed(0, "x"), "abc", CHAT, answering) == {tab.asked: Asked()}
     assert undo(tab, "abc", CHAT, answering, False) == {}
-    assert ask(tab, " ", "abc", CHAT, []) == {tab.asked: Asked()}
-    assert ask(tab, "x", "abc", CHAT, [])[tab.question] == ""
+    assert ask(tab, " ", "abc", CHAT, None) == {tab.asked: Asked()}
+    assert ask(tab, "x", "abc", CHAT, None)[tab.question] == ""
 
 
 def test_taking_back_puts_the_question_into_its_box(tab: ChatTab) -> None:
-    updates = undo(tab, "abc", CHAT, [], False)
+    updates = undo(tab, "abc", CHAT, None, False)
     assert updates[tab.kept] == {"run": "abc", "turns": CHAT["turns"][:1], "against": ""} and updates[tab.question] == "<b>?"
     assert contents(updates[tab.base]) == ["who?", "I am an AI."]
-    assert undo(tab, "other", CHAT, [], False) == {}
+    assert undo(tab, "other", CHAT, None, False) == {}
 
 
 def test_after_an_error_the_conversation_is_as_it_was(tab: ChatTab) -> None:
@@ -105,15 +118,33 @@ def test_after_an_error_the_conversation_is_as_it_was(tab: ChatTab) -> None:
 
 
 def test_stopped_in_between_keeps_what_was_said(tab: ChatTab) -> None:
-    begun = begin(tab, Asked("<b>?", 1), "abc", CHAT, [])
-    updates = stopped(tab, "abc", CHAT, ["<b>?", "half", ""], begun[tab.asked], False)
-    assert updates[tab.kept]["turns"] == [CHAT["turns"][0], ["<b>?", "half", ""]]
-    assert tab.kept not in stopped(tab, "abc", CHAT, ["<b>?", "", ""], begun[tab.asked], False)
+    half = Partial("abc", Asked("<b>?", 1), "half")
+    assert stopped(tab, "abc", CHAT, half, False)[tab.kept]["turns"] == [CHAT["turns"][0], ["<b>?", "half", ""]]
+    assert tab.kept not in stopped(tab, "abc", CHAT, Partial("abc", Asked("<b>?", 1)), False)
+
+
+def test_a_click_while_an_answer_comes_does_not_cost_the_earlier_turns_when_it_is_stopped(tab: ChatTab) -> None:
+    first = ask(tab, "third?", "abc", CHAT, None)
+    second = ask(tab, "fourth?", "abc", CHAT, first[tab.partial])
+    assert tab.partial not in second
+    updates = stopped(tab, "abc", CHAT, first[tab.partial], False)
+    assert updates[tab.question] == "third?" and contents(updates[tab.yours]) == ["who?", "I am Wilna.", "&lt;b>?", "y1"]
+    half = Partial("abc", Asked("third?", 2), "ha", "lf")
+    assert stopped(tab, "abc", CHAT, half, False)[tab.kept]["turns"] == [*CHAT["turns"], ["third?", "ha", "lf"]]
+
+
+def test_what_one_model_was_answering_is_no_turn_of_another(tab: ChatTab) -> None:
+    half = Partial("abc", Asked("third?", 2), "ha", "lf")
+    other = {"run": "xyz", "turns": [["o?", "b", "y"]], "against": ""}
+    assert tab.kept not in stopped(tab, "xyz", other, half, False)
+    assert with_partial(other, "xyz", half) == other
+    assert with_partial(CHAT, "abc", half)["turns"] == [*CHAT["turns"], ["third?", "ha", "lf"]]
+    assert leave(tab)[tab.partial] is None
 
 
 def test_a_comparison_with_another_model_stays_one(tab: ChatTab) -> None:
     chat = {**CHAT, "against": "def"}
-    assert undo(tab, "abc", chat, [], False)[tab.kept]["against"] == "def"
+    assert undo(tab, "abc", chat, None, False)[tab.kept]["against"] == "def"
     assert start_over(tab, "abc", chat)[tab.kept] == {"run": "abc", "turns": [], "against": "def"}
     assert start_over(tab, "xyz", chat)[tab.kept]["against"] == ""
     other = replace(run("finished"), id="def", name="reviews")
@@ -131,10 +162,10 @@ def test_a_comparison_with_a_model_that_is_gone_begins_anew_with_the_base(tab: C
 
 
 def test_differences_are_shown_and_hidden_but_not_while_an_answer_comes(tab: ChatTab) -> None:
-    on = toggle(tab, "abc", CHAT, False, [])
+    on = toggle(tab, "abc", CHAT, False, None)
     assert (on[tab.tools.marking], on[tab.tools.differences]) == (True, "Hide differences")
     assert contents(on[tab.yours])[1] == "I am <mark>Wilna</mark>."
-    off = toggle(tab, "abc", CHAT, True, [])
+    off = toggle(tab, "abc", CHAT, True, None)
     assert (off[tab.tools.marking], off[tab.tools.differences], contents(off[tab.yours])[1]) == (False, "Show differences", "I am Wilna.")
-    assert toggle(tab, "abc", CHAT, False, ["x", "", ""]) == {}
-    assert begin(tab, Asked("x", 2), "abc", CHAT, [])[tab.tools.differences]["interactive"] is False
+    assert toggle(tab, "abc", CHAT, False, Partial("abc", Asked("x", 2))) == {}
+    assert begin(tab, Asked("x", 2), "abc", CHAT, None)[tab.tools.differences]["interactive"] is False

@@ -139,3 +139,18 @@ def test_each_name_of_the_pages_own_login_has_its_own_models(tmp_path: Path, pla
 def test_a_login_is_what_the_server_knows() -> None:
     assert login(NO_LOGIN, None).name == ""
     assert login(gr.Request(username="ann"), None).name == "ann"
+
+
+def test_a_page_that_cannot_be_drawn_says_why_and_has_a_way_on(tmp_path: Path, places: tuple) -> None:
+    place, other, _ = places
+    arrived = guard(tmp_path)._arriving(fail, dict, lambda: {other: "tabs"}, place)
+    drawn = arrived(gr.Request(username=None, query_params={}), None, "", "")
+    assert "Line 3 has &lt;5&gt; values." in drawn[place]["value"] and drawn[other] == "tabs"
+
+
+def test_somebody_who_gets_no_key_is_told_why_and_shown_nothing(tmp_path: Path, places: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, other, _ = places
+    made = guard(tmp_path, mode="public")
+    monkeypatch.setattr(made.studio.owners, "new_key", lambda code: fail())
+    drawn = made._arriving(fail, dict, lambda: {other: "tabs"}, place)(NO_LOGIN, None, "", "")
+    assert set(drawn) == {place}

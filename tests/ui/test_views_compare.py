@@ -22,7 +22,7 @@ def test_the_sentence_names_the_best_what_could_be_luck_and_what_to_take() -> No
 
 
 def test_what_cannot_be_said_yet_or_at_all_is_said_to_be_so() -> None:
-    done, other = made("a", answered(GOOD), 1), made("b", answered([*GOOD, 1.0]), 1)
+    done, other = made("a", answered(GOOD), 1), made("b", answered(GOOD, asked="other"), 1)
     assert sentence(Comparison([done, run("running")])) == "1 training of 2 not done yet. What follows is said when all are over."
     assert sentence(Comparison([done, other])).startswith("These were tested on different rows")
     assert sentence(Comparison([done, made("b", None, 1)])).startswith("Fewer than two of these were tested")

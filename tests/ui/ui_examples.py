@@ -106,9 +106,12 @@ def run(state: str = "running", reason: str = "", report: dict | None = None, pl
     return RunView(**values)
 
 
-def answered(scores: list[float], kept: int = 97, **adapted: Any) -> dict[str, Any]:
+def answered(scores: list[float], kept: int = 97, asked: str = "q", **adapted: Any) -> dict[str, Any]:
     """A report on as many questions as there are scores."""
-    answers = [{"question": f"q{i}", "expected": "e", "base": "b", "adapted": "a", "adapted_score": score} for i, score in enumerate(scores)]
+    answers = [
+        {"question": f"{asked}{i}", "expected": "e", "base": "b", "adapted": "a", "adapted_score": score}
+        for i, score in enumerate(scores)
+    ]
     figures = {"accuracy": None, "chrf": sum(scores) / len(scores), "perplexity": 3.0, **adapted}
     forgetting = {"base_loss": 1.0, "adapted_loss": 1.0, "kept": kept, "of": 100}
     return {**REPORT, "rows": len(scores), "answers": answers, "adapted": figures, "forgetting": forgetting}

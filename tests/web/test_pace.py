@@ -31,6 +31,7 @@ def test_looks_count_for_themselves_and_zero_counts_nobody() -> None:
 def test_opened_pages_count_as_clicks_do() -> None:
     guarded = Pace(fine, 24, False, lambda: 0.0)
     assert [status(guarded, "GET", path) for path in ("/", "/config", "/")] == [200, 200, 429]
+    assert status(guarded, "HEAD", "/") == 429
     assert status(guarded, "POST", JOIN) == 429
     assert {status(guarded, "GET", path) for path in ("/assets/index.js", "/healthz")} == {200}
 
