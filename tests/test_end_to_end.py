@@ -17,9 +17,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qlora_demo.catalogue import BUNDLED_ID, find_model
 from qlora_demo.chat.client import Ask
+from qlora_demo.chat.engine import Engine, Question
 from qlora_demo.data.conversation import Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.examples import EXAMPLES
+from qlora_demo.models.loading import Precision
+from qlora_demo.models.pair import Sampling
 from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home
 from qlora_demo.settings import Settings
@@ -89,6 +92,21 @@ def test_the_result_counts_what_peft_counts(trained: Trained) -> None:
     assert trained.result["peak_memory_bytes"] > 5e8
 
 
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chat in 32 bits, where an answer does not depend on what is in the batch beside it."""
+    monkeypatch.setattr("qlora_demo.chat.engine.chat_precision", lambda device: Precision(torch.float32, "", "fp32"))
+
+
+def chatted(trained: Trained) -> str:
+    """What our chat answers to the first of PROBES."""
+    engine = Engine(Settings(home=str(trained.home.path), device="cpu", offline=True))
+    asked = [[Message("user", PROBES[0])]] * 2
+    question = Question(trained.home.run(trained.result["run"]), asked, Sampling(max_new_tokens=24))
+    return engine.ask(question, lambda column, text: None, lambda: False).answers[1].text
+
+
+@pytest.mark.usefixtures("exact")
 def test_the_adapter_loads_plainly_and_answers_as_our_chat(trained: Trained) -> None:
     """None of our engine: transformers and PEFT alone, one prompt, greedy, fp32."""
     folder = bundled_folder(trained.home.models)
@@ -98,8 +116,7 @@ def test_the_adapter_loads_plainly_and_answers_as_our_chat(trained: Trained) -> 
     with torch.inference_mode():
         tokens = model.generate(input_ids=torch.tensor([prompt]), max_new_tokens=24, do_sample=False)[0][len(prompt) :]
     plain = AutoTokenizer.from_pretrained(folder).decode(tokens, skip_special_tokens=True).strip()
-    ours = json.loads(trained.command("chat", trained.result["run"], PROBES[0], "--greedy", "--max-new-tokens", "24", "--json").stdout)["adapted"]
-    assert ours == plain
+    assert chatted(trained) == plain
 
 
 def test_the_templates_tokens_are_those_of_the_tokenizer(bundled_models: Path) -> None:
@@ -110,6 +127,7 @@ def test_the_templates_tokens_are_those_of_the_tokenizer(bundled_models: Path) -
     assert Renderer(tokenizer, {}).prompt(messages[:1]) == tokenizer.apply_chat_template(turns[:1], add_generation_prompt=True)["input_ids"]
 
 
+@pytest.mark.usefixtures("exact")
 def test_the_full_model_loads_plainly_has_moved_and_answers_as_our_chat(full: Trained) -> None:
     """None of our engine: transformers alone, on the folder that was saved."""
     base = AutoModelForCausalLM.from_pretrained(bundled_folder(full.home.models), dtype=torch.float32)
@@ -122,8 +140,7 @@ def test_the_full_model_loads_plainly_has_moved_and_answers_as_our_chat(full: Tr
     prompt = Renderer(load_tokenizer(folder), {}).prompt([Message("user", PROBES[0])])
     with torch.inference_mode():
         tokens = model.generate(input_ids=torch.tensor([prompt]), max_new_tokens=24, do_sample=False)[0][len(prompt) :]
-    ours = full.command("chat", full.result["run"], PROBES[0], "--greedy", "--max-new-tokens", "24", "--json")
-    assert json.loads(ours.stdout)["adapted"] == tokenizer.decode(tokens, skip_special_tokens=True).strip()
+    assert chatted(full) == tokenizer.decode(tokens, skip_special_tokens=True).strip()
 
 
 def test_every_example_trains_and_answers(home: Home) -> None:
