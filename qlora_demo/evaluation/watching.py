@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import StoppingCriteriaList
+from transformers import StoppingCriteria, StoppingCriteriaList
 
 from qlora_demo.data.conversation import Conversation, Passage, Row
 from qlora_demo.data.rendering import Renderer
+from qlora_demo.models.decoding import end_tokens
 from qlora_demo.models.fused_answers import greedy
 from qlora_demo.models.fused_decoder import FusedDecoder
-from qlora_demo.models.pair import Cancelled, end_tokens, pad_left
+from qlora_demo.models.reading import pad_left
 
 QUESTIONS = 3
 LONGEST_ANSWER, LONGEST_QUESTION = 48, 1024
@@ -120,7 +121,17 @@ class Watching:
                 use_cache=True,
                 pad_token_id=self.renderer.tokenizer.pad_token_id,
                 eos_token_id=sorted(ends),
-                stopping_criteria=StoppingCriteriaList([Cancelled(cancelled)]),
+                stopping_criteria=StoppingCriteriaList([Ended(cancelled)]),
             )
         self.model.train(was_training)
         return tokens[:, inputs["input_ids"].shape[1] :].tolist()
+
+
+class Ended(StoppingCriteria):
+    """Ends every row of a `generate` once `asked()` is true. Nothing raises inside it: PEFT would be left as it was in there."""
+
+    def __init__(self, asked: Callable[[], bool]):
+        self._asked = asked
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self._asked(), device=input_ids.device, dtype=torch.bool)

@@ -12,27 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, StoppingCriteria
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from qlora_demo.models.decoding import Answer, Answering, Sampling, end_tokens
+from qlora_demo.models.decoding import Answer, Answering, Sampling
 from qlora_demo.models.loading import causal_model
-from qlora_demo.models.reading import Memory, pad_left
+from qlora_demo.models.reading import Memory
 from qlora_demo.models.row_adapters import BASE, adapters_on_rows
 
-__all__ = ["BASE", "Answer", "Cancelled", "Pair", "Sampling", "Side", "answer_in_turns", "answer_rows", "answer_sides", "end_tokens", "pad_left"]
+__all__ = ["BASE", "Answer", "Pair", "Sampling", "Side", "answer_in_turns", "answer_rows", "answer_sides"]
 
 T = TypeVar("T")
 Prompts = Sequence[Sequence[int]]
-
-
-class Cancelled(StoppingCriteria):
-    """Ends every row of a `generate` once `asked()` is true."""
-
-    def __init__(self, asked: Callable[[], bool]):
-        self._asked = asked
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        return torch.full((input_ids.shape[0],), self._asked(), device=input_ids.device, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
