@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import gradio as gr
-import pandas as pd
 
 from qlora_demo.comparison import MOST, Comparison
 from qlora_demo.errors import BusyError
@@ -14,6 +13,7 @@ from qlora_demo.ui import views_compare as say
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import note, shown, text
 from qlora_demo.ui.theme import RUN_COLOURS
+from qlora_demo.ui.train_plot import error_plot, frame
 
 CLASSES = tuple(f"qd-run-{number}" for number in range(1, MOST + 1))
 ALONE = "Train the same data another way, and the two can be compared here."
@@ -40,26 +40,10 @@ def build() -> CompareBox:
         problem = text("", visible=False, elem_id="compare-problem")
         result = text("", visible=False, elem_id="compare-result")
         with gr.Column(visible=False) as plot_box:
-            plot = gr.LinePlot(
-                _frame([]),
-                x="step",
-                y="error",
-                color="series",
-                label="Error on the rows set aside, lower is better",
-                color_map={say.series(number): colour for number, colour in enumerate(RUN_COLOURS, 1)},
-                x_axis_format="d",
-                colors_in_legend=[],
-                y_title=" ",
-                height=220,
-                buttons=[],
-                elem_id="compare-plot",
-            )
+            colours = {say.series(number): colour for number, colour in enumerate(RUN_COLOURS, 1)}
+            plot = error_plot("Error on the rows set aside, lower is better", colours, "compare-plot")
             key = text("")
     return CompareBox(fold, others, problem, result, plot_box, plot, key)
-
-
-def _frame(rows: list[tuple[int, float | None, str]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["step", "error", "series"])
 
 
 def draw(box: CompareBox, visit: Visit, view: RunView) -> Updates:
@@ -83,7 +67,7 @@ def compared(box: CompareBox, visit: Visit, run_id: str, others: list[str]) -> U
     return {
         box.result: shown(say.comparison(every)),
         box.plot_box: gr.update(visible=tested),
-        box.plot: _frame(say.plot_rows(every)),
+        box.plot: frame(say.plot_rows(every)),
         box.key: say.key(every.views, CLASSES),
     }
 

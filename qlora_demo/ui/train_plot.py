@@ -1,7 +1,8 @@
-"""Tab 2, Train, the error plot: each step of your rows, the same smoothed, and the rows set aside."""
+"""The plot of errors: in tab 2 each step of your rows, the same smoothed, and the rows set aside."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import gradio as gr
@@ -30,29 +31,35 @@ class ErrorPlot:
 
 def build() -> ErrorPlot:
     with gr.Column(visible=False) as box:
-        plot = gr.LinePlot(
-            _frame([]),
-            x="step",
-            y="error",
-            color="series",
-            label="Error, lower is better",
-            color_map=SERIES,
-            x_axis_format="d",
-            colors_in_legend=[],
-            y_title=" ",
-            height=220,
-            buttons=[],
-            elem_id="run-plot",
-        )
+        plot = error_plot("Error, lower is better", SERIES, "run-plot")
         text(f'<p class="qd-small qd-keys">{KEY}</p>')
     return ErrorPlot(box, plot)
 
 
-def _frame(rows: list[tuple[int, float | None, str]]) -> pd.DataFrame:
+def error_plot(label: str, colours: Mapping[str, str], elem_id: str) -> gr.LinePlot:
+    """Errors by step, one line for each of `colours`; the key stands below, in html."""
+    return gr.LinePlot(
+        frame([]),
+        x="step",
+        y="error",
+        color="series",
+        label=label,
+        color_map=dict(colours),
+        x_axis_format="d",
+        colors_in_legend=[],
+        y_title=" ",
+        height=220,
+        buttons=[],
+        elem_id=elem_id,
+    )
+
+
+def frame(rows: list[tuple[int, float | None, str]]) -> pd.DataFrame:
+    """(step, error, series) as the plot takes them."""
     return pd.DataFrame(rows, columns=["step", "error", "series"])
 
 
 def draw(part: ErrorPlot, view: RunView) -> Updates:
     """Hidden until the first step is done."""
     points = bool(view.progress.points)
-    return {part.box: gr.update(visible=points), part.plot: _frame(say.plot_rows(view)) if points else gr.skip()}
+    return {part.box: gr.update(visible=points), part.plot: frame(say.plot_rows(view)) if points else gr.skip()}
