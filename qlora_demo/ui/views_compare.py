@@ -27,7 +27,7 @@ def millions(count: float) -> str:
 
 SCORE_WORDS = {
     "accuracy": ("Right on the rows set aside", "Share of the rows that it sorts right. Higher is better.", percent),
-    "chrf": ("Likeness to your answers (chrF)", "Runs of letters shared with your answer; 100 is the same text.", "{:.1f}".format),
+    "chrf": ("Likeness to your answers (chrF)", "Runs of letters shared with your answer; 100 is the same text.", "{:.1f} of 100".format),
     "perplexity": ("Perplexity on the rows set aside", "Between how many next word pieces it wavers. Lower is better.", "{:.3g}".format),
 }
 

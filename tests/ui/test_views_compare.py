@@ -14,11 +14,11 @@ from qlora_demo.ui.views_compare import comparison, figures, key, plot_rows, sen
 def test_the_sentence_names_the_best_what_could_be_luck_and_what_to_take() -> None:
     three = [made("Full", answered(SAME), 4_000_000_000), made("QLoRA", answered(GOOD), 1_200_000_000), made("tiny", answered(BAD), 10)]
     assert sentence(Comparison(three)) == (
-        "Best on the rows set aside: 'Full' (90.5). Its lead over 'QLoRA' could be luck. "
+        "Best on the rows set aside: 'Full' (90.5 of 100). Its lead over 'QLoRA' could be luck. "
         "Take 'QLoRA': of those that are as good, it needed the least memory (1.2 GB)."
     )
     two = [three[1], three[2]]
-    assert sentence(Comparison(two)) == "Best on the rows set aside: 'QLoRA' (90.0). Its lead is more than luck. Take 'QLoRA'."
+    assert sentence(Comparison(two)) == "Best on the rows set aside: 'QLoRA' (90.0 of 100). Its lead is more than luck. Take 'QLoRA'."
 
 
 def test_what_cannot_be_said_yet_or_at_all_is_said_to_be_so() -> None:
