@@ -78,6 +78,10 @@ class BaseModel:
         """What a run remembers of its base; `sha256` is of the source file where there is a single one."""
         return {"id": self.id, "revision": self.revision, "sha256": self.sha256}
 
+    def published(self) -> str:
+        """Under which id everybody finds it on the model hub. The bundled copy is one whose weights were rounded to 4 bits, and given back in 16."""
+        return f"HuggingFaceTB/{self.id.partition('/')[2]}" if self.bundled() else self.id
+
     def download_bytes(self) -> int:
         """16-bit weights; the bundled one is packed."""
         return BUNDLED_BYTES if self.bundled() else 2 * self.dimensions.parameters()

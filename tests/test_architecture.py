@@ -20,7 +20,7 @@ LAYERS = (
     ("hosting", "memory", "comparison"),
     ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping", "votes"),
     ("submission", "storage", "bucket", "jobs"),
-    ("training", "chat", "evaluation"),
+    ("training", "chat", "evaluation", "export"),
     ("models",),
     ("data",),
     ("source",),
@@ -33,7 +33,7 @@ LAYERS = (
     ("settings",),
     ("errors", "systems"),
 )
-APART = ("training", "chat", "evaluation")
+APART = ("training", "chat", "evaluation", "export")
 HEAVY = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate", "sacrebleu")
 
 

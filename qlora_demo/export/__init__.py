@@ -1,0 +1,1 @@
+"""A finished model in the forms in which people use it elsewhere."""
