@@ -7,7 +7,6 @@ itself only if no server of this home does.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from dataclasses import asdict
@@ -91,7 +90,7 @@ def check(
     first_rows: FirstOption = 0,
     preview: Annotated[int, typer.Option("--preview", help="How many rows to print with --json.")] = 3,
     tokens: Annotated[bool, typer.Option("--tokens/--no-tokens", help="Count words and word pieces, which takes some seconds.")] = True,
-    as_json: False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Say what a file is understood as, and what is wrong with it."""
     columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
@@ -103,7 +102,8 @@ def check(
         finally:
             studio.data.remove(LOCAL, dataset_id)
     remarks = "".join(f"\n- {warning['message']}" for warning in value["warnings"])
-    print_result(value, as_json, lambda: f"{value['file']}: {value['kept']} of {value['rows']} rows can be learned from ({value['format']}).{remarks}")
+    said = f"{value['file']}: {value['kept']} of {value['rows']} rows can be learned from ({value['format']}).{remarks}"
+    print_result(value, as_json, lambda: said)
 
 
 def _tokens(studio: Studio, dataset_id: str, model: str, counted: bool) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def train(
     fixes: FixOption = None,
     leave_out_broken: BrokenOption = False,
     first_rows: FirstOption = 0,
-    as_json: False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Train on a file and wait for the end."""
     columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
@@ -178,7 +178,7 @@ def estimate(
     preset: str = "balanced",
     sets: SetOption = None,
     maps: MapOption = None,
-    as_json: False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Say what a training would take, without starting it."""
     with opened_studio() as studio:
@@ -194,7 +194,7 @@ def estimate(
 
 
 @app.command()
-def resume(run: str, as_json: False) -> None:
+def resume(run: str, as_json: JsonFlag = False) -> None:
     """Go on with a stopped, failed or interrupted run."""
     with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
@@ -241,7 +241,7 @@ def chat(
     greedy: Annotated[bool, typer.Option("--greedy", help="The same answer each time.")] = False,
     max_new_tokens: int = 256,
     against: Annotated[str, typer.Option("--against", help="Another run of the same base model, to ask in the base's place.")] = "",
-    as_json: False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Ask base and adapted model the same question."""
     with opened_studio() as studio:
@@ -266,7 +266,7 @@ def evaluate(
     fixes: FixOption = None,
     leave_out_broken: BrokenOption = False,
     first_rows: FirstOption = 0,
-    as_json: False,
+    as_json: JsonFlag = False,
 ) -> None:
     """Test base and adapted model on the same rows."""
     columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
@@ -296,7 +296,7 @@ def _row(view: RunView) -> dict[str, Any]:
 
 
 @app.command()
-def runs(as_json: False) -> None:
+def runs(as_json: JsonFlag = False) -> None:
     """List your runs, newest first."""
     with opened_studio() as studio:
         rows = [_row(view) for view in studio.runs(LOCAL)]
@@ -305,7 +305,7 @@ def runs(as_json: False) -> None:
 
 
 @app.command()
-def show(run: str, as_json: False) -> None:
+def show(run: str, as_json: JsonFlag = False) -> None:
     """One run: its settings, its result, its report."""
     with opened_studio() as studio:
         view = studio.run(LOCAL, studio.find_run(LOCAL, run))
@@ -315,7 +315,7 @@ def show(run: str, as_json: False) -> None:
 
 
 @app.command()
-def stop(run: str, as_json: False) -> None:
+def stop(run: str, as_json: JsonFlag = False) -> None:
     """Stop a run and keep what it learned."""
     with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
@@ -325,7 +325,7 @@ def stop(run: str, as_json: False) -> None:
 
 
 @app.command()
-def rename(run: str, name: str, as_json: False) -> None:
+def rename(run: str, name: str, as_json: JsonFlag = False) -> None:
     """Give a model another name."""
     with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
@@ -335,7 +335,7 @@ def rename(run: str, name: str, as_json: False) -> None:
 
 
 @app.command()
-def delete(run: str, as_json: False) -> None:
+def delete(run: str, as_json: JsonFlag = False) -> None:
     """Delete a run for good: model, data and report."""
     with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
@@ -344,7 +344,7 @@ def delete(run: str, as_json: False) -> None:
 
 
 @app.command()
-def models(as_json: False) -> None:
+def models(as_json: JsonFlag = False) -> None:
     """List the base models on offer."""
     with opened_studio() as studio:
         rows = [

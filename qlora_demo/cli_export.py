@@ -29,7 +29,7 @@ NO_TOKEN = "Sending needs a token with write access: run 'hf auth login' once, o
 To = Annotated[str, typer.Option("--to", help="adapter, merged, gguf or hub.")]
 Out = Annotated[str, typer.Option("--out", help="A .zip or .gguf file, else a folder; with --to hub the repository, such as me/my-model.")]
 Quant = Annotated[str, typer.Option("--quant", help="With gguf: q8_0 (the default), f16, or adapter for the add-on alone.")]
-FormOption = Annotated[str, typer.Option("--form", help="With hub, what to send: adapter, merged or gguf. Without it the adapter, or the whole model.")]
+FormOption = Annotated[str, typer.Option("--form", help="With hub: send the adapter, merged or gguf; without it the adapter, if there is one.")]
 Public = Annotated[bool, typer.Option("--public", help="With hub: for everyone to see. Without it only for you.")]
 
 

@@ -22,7 +22,7 @@ from qlora_demo.models.inert import WEIGHTS, check_adapter, check_model
 
 PREFIX = "base_model.model."
 INDEX = "model.safetensors.index.json"
-OTHER_NAMES = "The weights of this base model are named in another way than what was learned, so the two cannot be made into one. Take the add-on file."
+OTHER_NAMES = "This base model names its weights in another way than what was learned, so the two cannot be made into one. Take the add-on file."
 OTHER_KIND = "What this model learned is of a kind that cannot be made into one with its base. Take the add-on file."
 
 
