@@ -143,7 +143,7 @@ def _about(run: RunDir, run_json: Mapping[str, Any], recipe: Recipe, base: BaseM
     labels = len(data.get("labels", ()))
     kind = "labels" if labels else "conversations" if rows and isinstance(rows[0], Conversation) else "passages"
     return About(
-        name=run_json["name"],
+        name=run_json["name"].strip(),
         base=base,
         recipe=recipe,
         kind=kind,

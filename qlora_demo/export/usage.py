@@ -48,8 +48,8 @@ def short_name(name: str) -> str:
 def triple_quoted(text: str) -> str | None:
     """A text as a value of a Modelfile; None where that file cannot hold it.
 
-    Ollama's reader (parser/parser.go) takes what stands between triple quotes as it is, but leaves out signs that cannot be seen, and ends at the first
-    line that ends with three quotes.
+    Ollama's reader (parser/parser.go) takes what stands between triple quotes as it is, but leaves out signs that cannot be seen, and ends at the
+    first line that ends with three quotes.
     """
     seen = all(char.isprintable() or char in "\n\t" for char in text)
     ends = any(line.rstrip().endswith('"""') for line in text.split("\n"))
