@@ -49,7 +49,7 @@ def run(house: House, name: str, state: str, age: float = 0.0, owner: str = "me"
     if state != "queued":
         house.ledger.claim("train")
         house.ledger.move(job.id, ("starting",), state)
-    with house.ledger._connect() as db:
+    with house.ledger.connect() as db:
         db.execute("UPDATE jobs SET ended=?, created=? WHERE id=?", (NOW - age, NOW - age, job.id))
     return made.path
 
