@@ -10,7 +10,8 @@ from qlora_demo.catalogue import BUNDLED_ID, find_model
 from qlora_demo.data.conversation import Conversation, Message, Passage, write_rows
 from qlora_demo.data.dataset import Report
 from qlora_demo.errors import StorageError
-from qlora_demo.export.about import About, about_run
+from qlora_demo.export.about import About, about_run, used_as
+from qlora_demo.export.forms import FORMS
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import Home, RunDir, read_json, write_json
 
@@ -98,9 +99,8 @@ def test_only_a_published_base_has_a_revision() -> None:
     assert other.base_revision() == "c1899de289a04d12100db370d81485cdf75e47ca"
 
 
-def test_full_training_leaves_no_adapter() -> None:
-    forms = {method: About("a", find_model(BUNDLED_ID), Recipe(method=method), "", "").forms() for method in ("lora", "full")}
-    assert forms == {"lora": ("adapter", "merged", "gguf"), "full": ("merged", "gguf")}
+def test_gguf_files_of_whole_models_are_used_alike() -> None:
+    assert [used_as(form.key) for form in FORMS] == ["adapter", "merged", "gguf", "gguf", "gguf-adapter"]
 
 
 @pytest.mark.parametrize("name", ["run.json", "recipe.json", "report.json", "result.json", "data/report.json", "data/train.jsonl"])

@@ -11,10 +11,11 @@ from markdown_it import MarkdownIt
 from models_told import HARD, NAMES, told
 
 from qlora_demo.catalogue import MODELS
+from qlora_demo.export import forms
 from qlora_demo.export.card import PROJECT, card, plain
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-FORMS = ("adapter", "merged", "gguf")
+FORMS = tuple(form.key for form in forms.FORMS)
 
 
 def head(text: str) -> dict:
@@ -28,11 +29,18 @@ def body(text: str) -> str:
 def test_the_hub_reads_what_it_was_made_of() -> None:
     heads = {form: head(card(told("Qwen/Qwen3-0.6B", language="de"), form)) for form in FORMS}
     shared = {"base_model": "Qwen/Qwen3-0.6B", "pipeline_tag": "text-generation", "language": "de", "license": "apache-2.0"}
-    for form, library, relation in (("adapter", "peft", "adapter"), ("merged", "transformers", "finetune"), ("gguf", None, "quantized")):
+    known = [("peft", "adapter"), ("transformers", "finetune"), (None, "quantized"), (None, "quantized"), (None, "adapter")]
+    assert [(heads[form].get("library_name"), heads[form]["base_model_relation"]) for form in FORMS] == known
+    for form in FORMS:
         assert {name: heads[form].get(name) for name in shared} == shared
-        assert (heads[form].get("library_name"), heads[form]["base_model_relation"]) == (library, relation)
+        assert heads[form]["tags"] == (["qlora", "sft", "gguf"] if form.startswith("gguf") else ["qlora", "sft"])
         assert "model-index" not in heads[form]
-    assert [heads[form]["tags"] for form in FORMS] == [["qlora", "sft"], ["qlora", "sft"], ["qlora", "sft", "gguf"]]
+
+
+def test_files_are_called_as_they_are() -> None:
+    assert "-m customers-24-nov-q8_0.gguf" in card(told(), "gguf-q8_0") and "-m customers-24-nov-f16.gguf" in card(told(), "gguf-f16")
+    assert "--lora customers-24-nov-adapter.gguf" in card(told(), "gguf-adapter")
+    assert "adapter = 'ann/customers'" in card(told(), "adapter", "ann/customers")
 
 
 def test_the_bundled_base_is_named_by_its_published_id_without_a_revision() -> None:
@@ -95,7 +103,7 @@ def test_a_name_makes_no_link_for_readers_who_find_them_in_plain_text() -> None:
 def test_an_instruction_stays_in_its_box(system_prompt: str) -> None:
     tokens = MarkdownIt("commonmark").parse(body(card(told(system_prompt=system_prompt), "adapter")))
     fences = [token for token in tokens if token.type == "fence"]
-    assert fences[0].content.rstrip() == system_prompt.rstrip() and len(fences) == 5
+    assert fences[0].content.rstrip() == system_prompt.rstrip() and len(fences) == 3
     assert not any(token.type == "html_block" for token in tokens)
 
 

@@ -13,8 +13,8 @@ from models_told import HARD, told
 from qlora_demo.catalogue import MODELS
 from qlora_demo.export.usage import QUESTION, Way, short_name, triple_quoted, ways
 
-FORMS = ("adapter", "merged", "gguf")
-SOURCES = {"adapter": "customers adapter", "merged": "customers", "gguf": "customers, q8_0.gguf"}
+FORMS = ("adapter", "merged", "gguf-q8_0", "gguf-adapter")
+SOURCES = {"adapter": "customers adapter", "merged": "customers", "gguf-q8_0": "customers, q8_0.gguf", "gguf-adapter": "customers-adapter.gguf"}
 
 
 def way(title: str, form: str, source: str = "", **fields: object) -> Way:
@@ -24,9 +24,10 @@ def way(title: str, form: str, source: str = "", **fields: object) -> Way:
 def test_each_form_has_its_programs() -> None:
     titles = {form: [one.title for one in ways(told(), form, SOURCES[form])] for form in FORMS}
     assert titles == {
-        "adapter": ["Python: transformers and PEFT", "Server: vLLM", "llama.cpp", "Ollama"],
+        "adapter": ["Python: transformers and PEFT", "Server: vLLM"],
         "merged": ["Python: transformers", "Server: vLLM"],
-        "gguf": ["Ollama", "llama.cpp", "Python: llama-cpp-python"],
+        "gguf-q8_0": ["Ollama", "llama.cpp", "Python: llama-cpp-python"],
+        "gguf-adapter": ["llama.cpp", "Ollama"],
     }
 
 
@@ -66,7 +67,7 @@ def run(script: str, *options: str) -> str:
 
 @pytest.mark.parametrize("text", HARD)
 def test_an_instruction_comes_through_the_shell(text: str) -> None:
-    words = called(way("llama.cpp", "gguf", system_prompt=text).code, "llama_cli")
+    words = called(way("llama.cpp", "gguf-q8_0", system_prompt=text).code, "llama_cli")
     assert words[words.index("-sys") + 1] == text
     body = called(way("Server: vLLM", "merged", system_prompt=text).code, "curl")[-1]
     assert json.loads(body)["messages"] == [{"role": "system", "content": text}, {"role": "user", "content": QUESTION}]
@@ -81,7 +82,7 @@ def test_an_instruction_comes_through_python(text: str) -> None:
 
 def test_without_an_instruction_the_templates_own_stays() -> None:
     code = way("Python: transformers and PEFT", "adapter").code
-    assert '"role": "system"' not in code and "-sys" not in way("llama.cpp", "gguf").code
+    assert '"role": "system"' not in code and "-sys" not in way("llama.cpp", "gguf-q8_0").code
 
 
 def test_the_base_and_its_revision_are_filled_in() -> None:
@@ -104,29 +105,29 @@ def test_a_packed_base_is_packed_again_and_no_other() -> None:
 
 
 def test_a_modelfile_for_an_adapter_holds_the_instruction() -> None:
-    code = way("Ollama", "adapter", system_prompt="Say no.\nEver.").code
+    code = way("Ollama", "gguf-adapter", system_prompt="Say no.\nEver.").code
     silent = "".join(f"{name}() {{ :; }}\n" for name in PROGRAMS)
-    assert run(silent + code.replace("> Modelfile", "")) == 'FROM ./base-f16.gguf\nADAPTER ./adapter-f16.gguf\nSYSTEM """Say no.\nEver."""\n'
+    assert run(silent + code.replace("> Modelfile", "")) == 'FROM ./base-f16.gguf\nADAPTER ./customers-adapter.gguf\nSYSTEM """Say no.\nEver."""\n'
 
 
 def test_a_text_that_a_modelfile_cannot_hold_is_not_put_there() -> None:
     held = {text: triple_quoted(text) is not None for text in HARD}
     assert [text for text, fits in held.items() if not fits] == [HARD[4], HARD[5], HARD[6]]
-    assert "give it in each chat" in way("Ollama", "adapter", system_prompt=HARD[4]).note
+    assert "give it in each chat" in way("Ollama", "gguf-adapter", system_prompt=HARD[4]).note
 
 
 def test_from_the_hub() -> None:
-    assert "hf download ann/customers" in way("Ollama", "gguf", "ann/customers").code
-    assert "-hf ann/customers" in way("llama.cpp", "gguf", "ann/customers").code
+    assert "hf download ann/customers" in way("Ollama", "gguf-q8_0", "ann/customers").code
+    assert "-hf ann/customers" in way("llama.cpp", "gguf-q8_0", "ann/customers").code
     assert "adapter = 'ann/customers'" in way("Python: transformers and PEFT", "adapter", "ann/customers").code
 
 
 def test_the_question_is_one_that_the_caller_chooses() -> None:
-    (first, *_) = ways(told(), "gguf", "a.gguf", "Do you deliver?")
+    (first, *_) = ways(told(), "gguf-f16", "a.gguf", "Do you deliver?")
     assert "'Do you deliver?'" in first.code and QUESTION not in first.code
 
 
-SHORT = [("customers, 24 Nov", "customers-24-nov"), ("你好", "my-model"), ("-a--b ", "a-b"), ("x" * 99, "x" * 40)]
+SHORT = [("customers, 24 Nov", "customers-24-nov"), ("你好", "my-model"), ("-a--b ", "a-b"), ("x" * 99, "x" * 64)]
 
 
 @pytest.mark.parametrize(("name", "short"), SHORT)
