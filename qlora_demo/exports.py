@@ -119,7 +119,7 @@ class Exports:
         """How to use one form elsewhere. `source` is where its files will be."""
         view = self._view(owner, run_id)
         form = find_form(key, view.recipe.method)
-        return ways(about_run(self.run_dir(owner, run_id)), "gguf" if form.gguf else form.key, source)
+        return ways(about_run(self.run_dir(owner, run_id)), form.key, source)
 
     def run_dir(self, owner: str, run_id: str) -> RunDir:
         """Raises NotFoundError, BusyError."""

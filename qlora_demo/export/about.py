@@ -17,7 +17,8 @@ from qlora_demo.errors import StorageError
 from qlora_demo.recipe import METHOD_NAMES, Recipe, from_json
 from qlora_demo.run_dir import RunDir, read_json
 
-ADAPTER, MERGED, GGUF = "adapter", "merged", "gguf"
+ADAPTER, MERGED, GGUF, GGUF_ADAPTER = "adapter", "merged", "gguf", "gguf-adapter"
+"""How others use a form; see `used_as`."""
 LICENSE = "apache-2.0"
 """Of every base model on offer (catalogue.py)."""
 LOOKED_AT = 200
@@ -116,13 +117,14 @@ class About:
         """Of the published base, "" for the bundled copy: its release is one of a package, which the model hub does not know."""
         return "" if self.base.bundled() else self.base.revision
 
-    def forms(self) -> tuple[str, ...]:
-        """In which it can be had: full training leaves no adapter."""
-        return (MERGED, GGUF) if self.method == "full" else (ADAPTER, MERGED, GGUF)
-
     def date(self) -> str:
         """Year, month, day in UTC; "" where it is not known."""
         return "" if self.made is None else time.strftime("%Y-%m-%d", time.gmtime(self.made))
+
+
+def used_as(form: str) -> str:
+    """Of a form's key (export/forms.py): a whole model as a GGUF file is used alike, in however many bits its numbers are."""
+    return GGUF if form.startswith(GGUF) and form != GGUF_ADAPTER else form
 
 
 def about_run(run: RunDir) -> About:
@@ -143,7 +145,7 @@ def _about(run: RunDir, run_json: Mapping[str, Any], recipe: Recipe, base: BaseM
     labels = len(data.get("labels", ()))
     kind = "labels" if labels else "conversations" if rows and isinstance(rows[0], Conversation) else "passages"
     return About(
-        name=run_json["name"],
+        name=run_json["name"].strip(),
         base=base,
         recipe=recipe,
         kind=kind,

@@ -9,13 +9,13 @@ from dataclasses import fields
 from huggingface_hub import ModelCardData
 
 from qlora_demo.data.language import NAMES
-from qlora_demo.export.about import ADAPTER, GGUF, MERGED, About, Tested
-from qlora_demo.export.usage import QUESTION, ways
+from qlora_demo.export.about import ADAPTER, GGUF, GGUF_ADAPTER, MERGED, About, Tested, used_as
+from qlora_demo.export.usage import gguf_name, ways
 from qlora_demo.recipe import Recipe, help_of
 
 PROJECT = "Train your own chat model"
-RELATIONS = {ADAPTER: "adapter", MERGED: "finetune", GGUF: "quantized"}
-LIBRARIES = {ADAPTER: "peft", MERGED: "transformers", GGUF: None}
+RELATIONS = {ADAPTER: "adapter", GGUF_ADAPTER: "adapter", MERGED: "finetune", GGUF: "quantized"}
+LIBRARIES = {ADAPTER: "peft", MERGED: "transformers"}
 """By whose names the model hub knows them; GGUF files it knows by themselves."""
 KINDS = {"conversations": "questions with answers", "labels": "texts with labels", "passages": "passages of a text"}
 GOALS = {
@@ -30,20 +30,23 @@ SHOWN_ELSEWHERE = ("model", "method", "system_prompt")
 
 
 def card(about: About, form: str, source: str = "") -> str:
-    """README.md for "adapter", "merged" or "gguf". `source` is where the examples say that the files are: see `usage.ways`."""
+    """README.md for a form's key (export/forms.py). `source` is where the examples say that the files are, see `usage.ways`; without one it is what
+    the app calls them."""
+    used = used_as(form)
+    files = {ADAPTER: "adapter", MERGED: "model"}.get(used) or gguf_name(about.name, form)
     parts = [
         f"# {plain(about.name)}",
-        _what(about, form),
+        _what(about, used),
         _base(about),
         _data(about),
         _test(about.tested),
         _limits(about),
-        _use(about, form, source or {ADAPTER: "adapter", MERGED: "model", GGUF: "model.gguf"}[form]),
+        _use(about, used, source or files),
         _recipe(about),
         _license(about),
         _made_with(about),
     ]
-    return f"---\n{_head(about, form)}\n---\n\n" + "\n\n".join(parts) + "\n"
+    return f"---\n{_head(about, used)}\n---\n\n" + "\n\n".join(parts) + "\n"
 
 
 def plain(text: str) -> str:
@@ -64,11 +67,11 @@ def _head(about: About, form: str) -> str:
     head = ModelCardData(
         base_model=about.base.published(),
         base_model_relation=RELATIONS[form],
-        library_name=LIBRARIES[form],
+        library_name=LIBRARIES.get(form),
         pipeline_tag="text-generation",
         language=about.language or None,
         license=about.license(),
-        tags=[method, "sft", *(["gguf"] if form == GGUF else [])],
+        tags=[method, "sft", *(["gguf"] if form in (GGUF, GGUF_ADAPTER) else [])],
     )
     return head.to_yaml()
 
@@ -76,6 +79,7 @@ def _head(about: About, form: str) -> str:
 def _what(about: About, form: str) -> str:
     made = {
         ADAPTER: "This is what it learned, as an add-on file (adapter). It needs its base model beside it.",
+        GGUF_ADAPTER: "This is what it learned, as a GGUF file (adapter). It needs its base model as a GGUF file beside it.",
         MERGED: "This is the whole model in 16 bits. It needs no other file.",
         GGUF: "This is the whole model as a GGUF file, for Ollama, llama.cpp and programs that are built on them.",
     }
@@ -134,7 +138,7 @@ def _limits(about: About) -> str:
 def _use(about: About, form: str, source: str) -> str:
     parts = ["## How to use it"]
     parts += [f"Learned with this instruction (system prompt):\n\n{fenced(about.system_prompt, 'text')}"] if about.system_prompt else []
-    for way in ways(about, form, source, QUESTION):
+    for way in ways(about, form, source):
         note = f"\n\n{way.note}" if way.note else ""
         parts.append(f"### {way.title}\n\n{way.needs}\n\n{fenced(way.code, 'sh' if way.language == 'shell' else way.language)}{note}")
     return "\n\n".join(parts)

@@ -18,10 +18,10 @@ from qlora_demo.export.about import About, about_run
 from qlora_demo.export.as_is import CARD, CONFIG, adapter_config, speaking_texts
 from qlora_demo.export.card import card
 from qlora_demo.export.forms import ADAPTER, GGUF_ADAPTER, MERGED, Form, find_form
-from qlora_demo.export.hub_names import proposed
 from qlora_demo.export.merging import merge
 from qlora_demo.export.ollama import modelfile
 from qlora_demo.export.prepared import mark, withdraw
+from qlora_demo.export.usage import gguf_name
 from qlora_demo.models.inert import WEIGHTS
 from qlora_demo.run_dir import Home, RunDir, publish
 from qlora_demo.settings import Settings
@@ -69,7 +69,7 @@ def make(run: RunDir, key: str, settings: Settings, tell: Tell) -> None:
             _merged(making, temporary, None, 1.0)
         else:
             _gguf(making, settings)
-        _write(temporary, {CARD: card(about, "gguf" if form.gguf else form.key)})
+        _write(temporary, {CARD: card(about, form.key)})
         publish(temporary, run.exports / key)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -116,15 +116,15 @@ def _write(folder: Path, texts: dict[str, str]) -> None:
 
 def _gguf(making: Making, settings: Settings) -> None:
     """By llama.cpp's converter. The merged model on the way is in fp16, which keeps 8 times as much of a weight's digits as bf16 does."""
-    name, form, tell = proposed(making.about.name), making.form, making.tell
+    form, tell = making.form, making.tell
     tell(0.0, "Getting llama.cpp's converter")
     tools = llama_cpp.converters(Home(making.run.path.parent.parent), settings.offline)
     if form == GGUF_ADAPTER:
         tell(0.1, "Converting the add-on")
-        llama_cpp.convert_adapter(tools, making.base, making.run.adapter, making.folder / f"{name}-adapter.gguf", lambda size: None)
+        llama_cpp.convert_adapter(tools, making.base, making.run.adapter, making.folder / gguf_name(making.about.name, form.key), lambda size: None)
         return
     quant = form.key.removeprefix("gguf-")
-    model, target = making.folder / "merged", making.folder / f"{name}-{quant}.gguf"
+    model, target = making.folder / "merged", making.folder / gguf_name(making.about.name, form.key)
     model.mkdir()
     _merged(making, model, torch.float16, 0.4)
     expected = making.about.base.dimensions.parameters() * form.bits / 8

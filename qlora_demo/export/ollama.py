@@ -24,6 +24,8 @@ Turns = Sequence[tuple[str, str]]
 Render = Callable[[str, Turns, bool], str]
 """The template's text for a system prompt ("" for none) and turns; whether an answer is to follow."""
 SYSTEM, QUESTION, ANSWER, NEXT, DATE = "qvorax", "zumtil", "wexbor", "jyplex", "kwanzor"
+NO_CLOCK = "{%- macro strftime_now(form) -%}" + DATE + "{%- endmacro -%}"
+"""What a template that asks for the time is told."""
 OWN_TURN, FIRST_QUESTION, LAST_QUESTION = "own turn", "first question", "last question"
 JOINT = "\n\n"
 """Between a system prompt and the question that it stands in, where the template has no place for one: as data/rendering.py does it."""
@@ -93,7 +95,7 @@ def modelfile(tokenizer: PreTrainedTokenizerBase, about: About, gguf_name: str) 
     pieces = pieces_of(render)
     lines = [f"# In this folder: ollama create {short_name(about.name)} -f {MODEL_FILE}", f"FROM ./{gguf_name}"]
     lines += _template_and_system(pieces, about.system_prompt)
-    if pieces and DATE in renderer_of(tokenizer, options, lambda form: DATE)("", PROOFS[0][1], True):
+    if pieces and DATE in renderer_of(tokenizer, options, NO_CLOCK + tokenizer.chat_template)("", PROOFS[0][1], True):
         lines.insert(1, "# Its chat template names the date. This file holds the day on which it was made.")
     lines += [f"PARAMETER stop {_quoted(token)}" for token in end_tokens(tokenizer, options)]
     return "\n".join(lines) + "\n"
@@ -119,18 +121,16 @@ def end_tokens(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any]) -
     return list(dict.fromkeys([*found, *([tokenizer.eos_token] if tokenizer.eos_token else [])]))
 
 
-def renderer_of(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any], clock: Callable[[str], str] | None = None) -> Render:
-    """Without the beginning of a text (BOS) where the tokenizer adds it by itself: so do llama.cpp and Ollama. `clock` is what the template takes for
-    `strftime_now`."""
+def renderer_of(tokenizer: PreTrainedTokenizerBase, options: Mapping[str, Any], template: str | None = None) -> Render:
+    """Without the beginning of a text (BOS) where the tokenizer adds it by itself: so do llama.cpp and Ollama. `template` stands in for its own."""
     bos = tokenizer.bos_token or ""
     added = bos if bos and tokenizer("a")["input_ids"][0] == tokenizer.bos_token_id else ""
-    others = {**options, **({"strftime_now": clock} if clock else {})}
 
     def render(system: str, turns: Turns, answer_follows: bool) -> str:
         talk = [{"role": role, "content": content} for role, content in turns]
         if system:
             talk.insert(0, {"role": "system", "content": system})
-        text = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=answer_follows, **others)
+        text = tokenizer.apply_chat_template(talk, chat_template=template, tokenize=False, add_generation_prompt=answer_follows, **options)
         return text.removeprefix(added)
 
     return render

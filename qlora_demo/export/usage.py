@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from dataclasses import dataclass
-from textwrap import dedent
 
-from qlora_demo.export.about import ADAPTER, GGUF, About
+from qlora_demo.export.about import ADAPTER, GGUF, GGUF_ADAPTER, About, used_as
+from qlora_demo.export.hub_names import proposed
 
 QUESTION = "Hello, who are you?"
 LONGEST_ANSWER = 256
 """Word pieces, as in the chat here."""
+LONGEST_NAME = 64
+"""Letters that Ollama and vLLM both take in a model's name, and to spare."""
 MODEL_FILE = "Modelfile"
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The sizes that vLLM takes for `--max-lora-rank`."""
@@ -31,18 +32,26 @@ class Way:
 
 
 def ways(about: About, form: str, source: str, question: str = QUESTION) -> tuple[Way, ...]:
-    """For "adapter", "merged" or "gguf". `source` is where the files are: a folder, for "gguf" a file; with a slash in it, it is an id of the model
-    hub."""
+    """For a form's key (export/forms.py). `source` is where the files are: a folder, of GGUF the file's name; with a slash in it, it is an id of the
+    model hub."""
+    form = used_as(form)
     if form == ADAPTER:
-        return (_adapter_transformers(about, source, question), _adapter_vllm(about, source, question), *_adapter_gguf(about, source, question))
+        return _adapter_transformers(about, source, question), _adapter_vllm(about, source, question)
+    if form == GGUF_ADAPTER:
+        return _adapter_gguf(about, source, question)
     if form == GGUF:
-        return (_ollama(about, source, question), _llama_cpp(about, source, question), _llama_cpp_python(about, source, question))
+        return _ollama(about, source, question), _llama_cpp(about, source, question), _llama_cpp_python(about, source, question)
     return _merged_transformers(about, source, question), _merged_vllm(about, source, question)
 
 
 def short_name(name: str) -> str:
-    """What programs may call the model: small letters, digits and single dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "my-model"
+    """What programs may call the model."""
+    return proposed(name)[:LONGEST_NAME].strip("-.")
+
+
+def gguf_name(name: str, form: str) -> str:
+    """What the file of a form that is GGUF is called."""
+    return f"{proposed(name)}-{'q8_0' if form == GGUF else form.removeprefix(f'{GGUF}-')}.gguf"
 
 
 def triple_quoted(text: str) -> str | None:
@@ -164,35 +173,32 @@ def _merged_vllm(about: About, source: str, question: str) -> Way:
 
 
 def _base_as_gguf(about: About, source: str) -> str:
-    """The base and the adapter as GGUF files, made by llama.cpp's own scripts."""
+    """The base as a GGUF file, made by llama.cpp's own script; and the add-on fetched, where it is on the hub."""
     revision = about.base_revision()
     pinned = f" --revision {revision}" if revision else ""
-    fetched = f"hf download {shlex.quote(source)} --local-dir adapter\n" if _on_hub(source) else ""
-    adapter = "adapter" if _on_hub(source) else shlex.quote(source)
-    return dedent("""\
-        # Once: the base model and what yours learned, both as GGUF files.
-        pip install huggingface_hub
-        git clone --depth 1 https://github.com/ggml-org/llama.cpp
-        pip install -r llama.cpp/requirements.txt
-        """) + (
+    fetched = f"hf download {shlex.quote(source)} --local-dir .\n" if _on_hub(source) else ""
+    return (
+        "# Once: the base model as a GGUF file.\n"
+        "pip install huggingface_hub\n"
+        "git clone --depth 1 https://github.com/ggml-org/llama.cpp\n"
+        "pip install -r llama.cpp/requirements.txt\n"
         f"hf download {about.base.published()}{pinned} --local-dir base\n{fetched}"
-        "python llama.cpp/convert_hf_to_gguf.py base --outtype f16 --outfile base-f16.gguf\n"
-        f"python llama.cpp/convert_lora_to_gguf.py {adapter} --base base --outtype f16 --outfile adapter-f16.gguf\n\n"
+        "python llama.cpp/convert_hf_to_gguf.py base --outtype f16 --outfile base-f16.gguf\n\n"
     )
 
 
 def _adapter_gguf(about: About, source: str, question: str) -> tuple[Way, ...]:
     easier = "The form for Ollama and llama.cpp is easier: it is one file, and its Modelfile is filled in."
+    file = gguf_name(about.name, GGUF_ADAPTER) if _on_hub(source) else source
     options = ""
     if about.base.template_options:
         options = f" --chat-template-kwargs {shlex.quote(json.dumps(dict(about.base.template_options)))}"
-    asked = f"llama-cli -m base-f16.gguf --lora adapter-f16.gguf --jinja{options}{_in_llama_cli(about, question)}"
+    asked = f"llama-cli -m base-f16.gguf --lora {shlex.quote(file)} --jinja{options}{_in_llama_cli(about, question)}"
     first = _base_as_gguf(about, source)
     needs = "Needs llama.cpp and Python, and fetches the base model from the model hub once."
     llama = Way("llama.cpp", needs, "shell", first + asked, easier)
-    name = short_name(about.name)
-    quoted = triple_quoted(about.system_prompt)
-    lines = ["FROM ./base-f16.gguf", "ADAPTER ./adapter-f16.gguf", *([f"SYSTEM {quoted}"] if about.system_prompt and quoted else [])]
+    name, quoted = short_name(about.name), triple_quoted(about.system_prompt)
+    lines = ["FROM ./base-f16.gguf", f"ADAPTER ./{file}", *([f"SYSTEM {quoted}"] if about.system_prompt and quoted else [])]
     made = f"printf '%s\\n' {shlex.quote(chr(10).join(lines))} > {MODEL_FILE}\nollama create {name} -f {MODEL_FILE}\n"
     run = f"ollama run {name}{' --think=false' if about.base.template_options else ''} {shlex.quote(question)}\n"
     lost = " A Modelfile cannot hold the instruction it learned with: give it in each chat." if about.system_prompt and not quoted else ""
