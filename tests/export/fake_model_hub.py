@@ -32,7 +32,7 @@ PIECE = 65_536
 
 @dataclass
 class Fault:
-    """What goes wrong at one step, the first `times` times. `status` is answered in the place of doing it; `body` is the answer then, and with 200 too.
+    """What goes wrong at one step, the first `times` times. `status` and `body` are answered in the place of doing it.
 
     `after` bytes of what is sent are read first: then the connection is cut, or is `silent` from then on. `late` does all of it, and cuts before the
     answer.
@@ -164,6 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     hub: FakeModelHub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *values: object) -> None:
         pass
@@ -190,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.during(step)
         fault = self.hub.fault(step)
         if fault and (fault.after is not None or fault.silent):
-            self._read(fault.after or 0)
+            self._read(min(fault.after or 0, self._length()))
             self._end(fault.silent)
         if fault and not fault.late:
             self._drain()
