@@ -69,16 +69,6 @@ class Guard:
 
         return _listen(triggers, edited, [self.key, *inputs], outputs, {})
 
-    def on_signed(self, triggers: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML) -> gr.events.Dependency:
-        """As `on`; the handler is given the visitor's token of the model hub before its inputs, "" where nobody is signed in. It comes out of the
-        signed cookie of this one event, and is kept nowhere."""
-        answered = self._answering(handler, place)
-
-        def signed(request: gr.Request, profile: gr.OAuthProfile | None, token: gr.OAuthToken | None, key: str, *values: Any) -> Updates:
-            return answered(request, profile, key, token.token if token else "", *values)
-
-        return _listen(triggers, signed, [self.key, *inputs], outputs, {})
-
     def tick(self, trigger: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML) -> None:
         """As `on`, for what happens by itself: it clears no message of what a person did."""
 
