@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fake_model_hub import ME, TOKEN, FakeModelHub, Fault
 from learned import learned_run
 
 from qlora_demo import exports as exports_module
@@ -242,3 +244,58 @@ def test_a_token_is_in_no_row_and_no_repr(studio: Studio, tiny_folder: Path) -> 
     studio.ledger.close()
     held = b"".join(path.read_bytes() for path in studio.home.path.rglob("*") if path.is_file())
     assert b"hf_very_secret" not in held
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeModelHub]:
+    with FakeModelHub() as made:
+        yield made
+
+
+@pytest.fixture
+def sending(tiny_home: Home, tiny_folder: Path, hub: FakeModelHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Studio, RunDir]]:
+    """A server whose Hub is on this machine, and a finished model."""
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    studio = opened(tiny_home, offline=False)
+    run = learned_run(studio, tiny_folder)
+    studio.start()
+    yield studio, run
+    studio.close()
+
+
+def test_a_model_is_prepared_and_sent(sending: tuple[Studio, RunDir], hub: FakeModelHub) -> None:
+    studio, run = sending
+    studio.exports.push(LOCAL, run.id, MERGED.key, Push(f"{ME}/open", False, TOKEN))
+    push = until(studio, run, MERGED, lambda offer: over(offer) and offer.push is not None).push
+    assert push is not None and (push.state, push.target) == ("finished", f"{hub.url}/{ME}/open"), push
+    assert set(hub.repos[f"{ME}/open"].added()) == MERGED_FILES and not hub.repos[f"{ME}/open"].private and hub.problems == []
+
+
+def test_a_sending_that_is_stopped_leaves_nothing_on_the_hub(sending: tuple[Studio, RunDir], hub: FakeModelHub) -> None:
+    studio, run = sending
+    created = threading.Event()
+
+    def slowly(step: str) -> None:
+        if step == "preupload":
+            created.set()
+            time.sleep(1)
+
+    hub.during = slowly
+    studio.exports.push(LOCAL, run.id, ADAPTER.key, Push("faq", True, TOKEN))
+    assert created.wait(30) and hub.repos
+    studio.exports.stop(LOCAL, run.id, ADAPTER.key)
+    push = until(studio, run, ADAPTER, over).push
+    assert push is not None and push.state == "stopped" and hub.repos == {}
+    studio.exports.push(LOCAL, run.id, ADAPTER.key, Push("faq", True, TOKEN))
+    hub.during = lambda step: None
+    push = until(studio, run, ADAPTER, over).push
+    assert push is not None and push.state == "finished" and push.target == f"{hub.url}/{ME}/faq"
+
+
+def test_a_token_that_is_wrong_is_a_sentence(sending: tuple[Studio, RunDir], hub: FakeModelHub) -> None:
+    studio, run = sending
+    hub.faults["whoami"] = Fault(401, message="Invalid credentials in Authorization header")
+    studio.exports.push(LOCAL, run.id, ADAPTER.key, Push("faq", True, TOKEN))
+    push = until(studio, run, ADAPTER, over).push
+    assert push is not None and push.state == "failed" and "token" in push.reason and hub.repos == {}

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from qlora_demo.errors import StorageError
 from qlora_demo.export.about import About, about_run
 from qlora_demo.export.card import card
 from qlora_demo.export.template import fixed
 from qlora_demo.run_dir import RunDir
 
 CARD, TEMPLATE, CONFIG, TOKENIZER = "README.md", "chat_template.jinja", "adapter_config.json", "tokenizer_config.json"
+NOT_WHOLE = "The files of this model are not whole, so it cannot be downloaded. Train it again."
 
 
 def texts(run: RunDir) -> dict[str, str]:
-    """File names with their contents, to stand beside or in the place of those in `run.weights()`. Raises StorageError, OSError."""
+    """File names with their contents, to stand beside or in the place of those in `run.weights()`. Raises StorageError."""
     about = about_run(run)
-    if about.method == "full":
-        return {CARD: card(about, "merged"), **speaking_texts(run.model, about)}
-    return {CARD: card(about, "adapter"), CONFIG: adapter_config(run, about)}
+    try:
+        if about.method == "full":
+            return {CARD: card(about, "merged"), **speaking_texts(run.model, about)}
+        return {CARD: card(about, "adapter"), CONFIG: adapter_config(run, about)}
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(NOT_WHOLE) from error
 
 
 def adapter_config(run: RunDir, about: About) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ from qlora_demo.pipes import Child, ChildDied
 
 DIED = "This ended unexpectedly; often the memory ran out. Close other programs, and try again."
 Tell = Callable[[float, str], None]
+
+
+class Stopped(Exception):
+    """It was given up, as asked."""
 
 
 class ExportChild:
@@ -25,7 +29,8 @@ class ExportChild:
         self._ask({"op": "prepare", "run": str(run), "form": form}, tell)
 
     def push(self, folder: Path, name: str, private: bool, token: str, tell: Tell) -> str:
-        """The address of the repository. The token is written to the child's input and nowhere else. Raises ModelError, BusyError."""
+        """The address of the repository. The token is written to the child's input and nowhere else. Raises ModelError, BusyError, and Stopped
+        after `cancel`."""
         asked = {"op": "push", "folder": str(folder), "name": name, "private": private, "token": token}
         return self._ask(asked, tell)["url"]
 
@@ -37,6 +42,8 @@ class ExportChild:
                         tell(reply["share"], reply["doing"])
                     elif reply["type"] == "error":
                         raise ModelError(reply["message"])
+                    elif reply["type"] == "stopped":
+                        raise Stopped
                     else:
                         return reply
         except ChildDied as error:
@@ -44,6 +51,11 @@ class ExportChild:
         finally:
             self._child.close()
         raise BusyError(DIED)
+
+    def cancel(self) -> None:
+        """A sending ends as soon as it has tidied up; whether it was too late for that, its own end says."""
+        with suppress(ChildDied):  # it has just ended
+            self._child.send({"op": "cancel"})
 
     def end(self) -> None:
         """At once; whoever waits for it gets BusyError."""

@@ -2,7 +2,8 @@
 
 {"op": "prepare", "run": path, "form": key} is answered by {"type": "progress", "share", "doing"} as it goes, then by
 {"type": "done", "last": true} or {"type": "error", "message", "last": true}. {"op": "push", "folder", "name", "private", "token"} likewise, its
-"done" with "url". The token comes by this pipe alone. What is asked is given up when the input ends: nothing is made for a server that is gone.
+"done" with "url". The token comes by this pipe alone. A further line, {"op": "cancel"}, gives up; a sending is answered by {"type": "stopped",
+"last": true} then, once nothing of it is left. All is given up when the input ends: nothing is made for a server that is gone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +32,33 @@ FAULT = "This could not be prepared because of a fault in this app. The log (exp
 GIVEN_UP = 1
 
 
+class GivenUp(Exception):
+    """Whoever asked has had enough."""
+
+
 def main() -> None:
     output = own_output()
+    enough = threading.Event()
 
     def reply(kind: str, **values: Any) -> None:
         output.write(json.dumps({"type": kind, **values}) + "\n")
         output.flush()
 
     def tell(share: float, doing: str) -> None:
+        if enough.is_set():
+            raise GivenUp
         reply("progress", share=round(share, 3), doing=doing)
 
     give_way()
     request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_input, daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda number, frame: _give_up())
+    # A sending ends by itself, so that it can take an empty repository away; what is only made here is left as it is.
+    give_up = enough.set if request["op"] == "push" else _end_now
+    signal.signal(signal.SIGTERM, lambda number, frame: give_up())
+    threading.Thread(target=_listen, args=(give_up,), daemon=True).start()
     try:
         reply("done", last=True, **_answer(request, tell))
+    except GivenUp:
+        reply("stopped", last=True)
     except UserError as error:
         reply("error", message=str(error), last=True)
     except Exception as error:
@@ -66,13 +79,14 @@ def _answer(request: dict[str, Any], tell: Any) -> dict[str, Any]:
     return {}
 
 
-def _end_with_input() -> None:
+def _listen(give_up: Callable[[], None]) -> None:
+    """Any further line asks to give up; the end of all lines says that nobody waits any more."""
     while sys.stdin.readline():
-        pass
-    _give_up()
+        give_up()
+    _end_now()
 
 
-def _give_up() -> None:
+def _end_now() -> None:
     """With the converter, which would go on otherwise."""
     for child in psutil.Process().children(recursive=True):
         child.kill()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from qlora_demo.catalogue import find_model
 from qlora_demo.errors import DiskFullError, StorageError, UserError
-from qlora_demo.export.client import ExportChild
+from qlora_demo.export.client import ExportChild, Stopped
 from qlora_demo.export.forms import find_form
 from qlora_demo.export.prepared import prepared
 from qlora_demo.jobs.export_queue import PUSH, Export, ExportQueue
@@ -72,7 +72,12 @@ class ExportLine:
         self.wake()
 
     def stop(self, export: Export) -> None:
-        """Out of the line, or ended at once; half of it is worth nothing and goes."""
+        """Out of the line, or ended at once; half of it is worth nothing and goes. A sending says itself how it ended."""
+        with self._lock:
+            sending = self._running[1] if self._running and self._running[0].id == export.id and export.op == PUSH else None
+        if sending is not None:
+            sending.cancel()
+            return
         if self._queue.end(export.id, "stopped", STOPPED):
             self._end_child(lambda running: running.id == export.id)
         with self._lock:
@@ -106,6 +111,9 @@ class ExportLine:
         except DiskFullError:
             self._queue.back(export.id)
             raise
+        except Stopped:
+            self._queue.end(export.id, "stopped", STOPPED)
+            return
         except UserError as error:
             self._ended(export, str(error))
             return
