@@ -4,8 +4,8 @@ One commit adds all files, so that whoever looks finds an empty repository or th
 the requests' headers, never to huggingface_hub's own store, the environment, a file or a message.
 
 Large files go by the Hub's HTTP storage, not by Xet (`hf_xet`, which comes with the client). Xet saves what the Hub has already, and a model that was
-just trained is new to it. It keeps a cache and logs of its own in the home, tries again for as long as it likes, and tells progress only to a bar that
-it draws. The client takes HTTP where it is given open files, and reads those piece by piece.
+just trained is new to it. It keeps a cache and logs of its own in the home, tries again for as long as it likes, tells progress only to a bar of its
+own, and fails on a mirror that has none. The client takes HTTP where it is given open files, and reads those piece by piece.
 """
 
 from __future__ import annotations
@@ -170,6 +170,8 @@ def _checked(place: _Place, repository: Repository) -> _Place:
         raise HubError(f"You already have a repository called {repository.name} with files in it. Choose another name.")
     if info.private is not repository.private:
         state = "private" if info.private else "public"
+        if place.created:
+            raise HubError(f"The Hub made the repository {state}, which you did not ask for. Choose a {state} one, or a name under another account.")
         raise HubError(f"The repository {repository.name} on the Hub is {state}, which you did not ask for. Choose another name, or delete it there.")
     return replace(place, empty=True, head=info.sha)
 
@@ -199,8 +201,9 @@ def _tidied(place: _Place, paths: Sequence[Path], session: Session, error: BaseE
         try:
             info = place.info(TIDYING_SECONDS)
             added = _added(info)
-        except FAILURES:
-            note = _unknown(place) if session.commit_sent else _left(place)
+        except FAILURES as failure:
+            gone = isinstance(failure, HfHubHTTPError) and failure.response.status_code == 404
+            note = "" if gone else _unknown(place) if session.commit_sent else _left(place)
         else:
             if session.commit_sent and {path.name for path in paths} <= added:
                 return str(info.sha)

@@ -56,5 +56,5 @@ def proposed(name: str) -> str:
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(letter))
     words = re.sub(r"[^a-z0-9.]+", "-", plain)
     words = re.sub(r"(?<![0-9])\.+|\.+(?![0-9])", "-", words)  # a dot stays in numbers alone, as in 1.5
-    words = re.sub(r"-+", "-", words.replace("..", "."))
+    words = re.sub(r"-+", "-", words)
     return words[:LONGEST].strip("-.") or NAMELESS
