@@ -61,7 +61,7 @@ def use_elsewhere(page: Page) -> None:
     page.click("#model-use button.label-wrap")
     code = page.locator("#model-use-code textarea")
     expect(code).to_have_value(re.compile("PeftModel.from_pretrained"))
-    page.get_by_role("radio", name="Ollama").check()
+    page.get_by_role("radio", name=re.compile("^Ollama")).check()
     expect(code).to_have_value(re.compile("ollama create reviews -f Modelfile"))
     expect(page.locator("#model-use-needs")).to_contain_text("Needs Ollama")
     page.locator("#model-use").scroll_into_view_if_needed()
