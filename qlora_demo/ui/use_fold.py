@@ -55,7 +55,7 @@ def build(elem_id: str) -> UseFold:
     with gr.Accordion("How to use it", open=False, visible=False, elem_id=elem_id) as box:
         ways = gr.Radio([], label="With which program", elem_classes="qd-choices", elem_id=f"{elem_id}-ways")
         needs = text("", elem_id=f"{elem_id}-needs")
-        code = gr.Textbox("", label="To copy", lines=12, max_lines=24, interactive=False, buttons=["copy"], elem_id=f"{elem_id}-code")
+        code = gr.Textbox("", label="To copy", lines=4, max_lines=24, interactive=False, buttons=["copy"], elem_id=f"{elem_id}-code")
         problem = text("", visible=False)
     return UseFold(box, ways, needs, code, problem)
 
