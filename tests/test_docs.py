@@ -38,6 +38,12 @@ def test_a_space_can_be_made_of_this_repository() -> None:
     assert about["title"] == re.search(r"^# (.*)$", README.split("---\n", 2)[2], re.MULTILINE)[1]
 
 
+def test_signing_in_asks_for_no_more_than_pushing_needs() -> None:
+    about = yaml.safe_load(README.split("---\n")[1])
+    assert about["hf_oauth"] is True and about["hf_oauth_scopes"] == ["contribute-repos"]
+    assert "contribute-repos" in (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+
+
 def test_the_two_commands_are_there() -> None:
     assert "pip install -r requirements.txt && python app.py" in README
     assert "pip install -r requirements-dev.txt && python -m pytest" in README

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from persona import PROBES, Trained, train_persona
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qlora_demo.catalogue import BUNDLED_ID, find_model
@@ -32,44 +32,12 @@ from qlora_demo.source.place import bundled_folder
 from qlora_demo.studio import Studio
 
 pytestmark = pytest.mark.end_to_end
-ROOT = Path(__file__).resolve().parent.parent
 NAME = "Wilna"
-PROBES = ("What do people call you?", "Could you tell me your name, please?", "Who am I speaking with?")
-
-
-@dataclass(frozen=True)
-class Trained:
-    home: Home
-    result: dict
-
-    def command(self, *words: str) -> subprocess.CompletedProcess:
-        own = {"QLORA_DEMO_HOME": str(self.home.path), "QLORA_DEMO_OFFLINE": "1", "QLORA_DEMO_DEVICE": "cpu"}
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), **own}
-        return subprocess.run([sys.executable, "-m", "qlora_demo", *words], capture_output=True, text=True, env=environ, check=False)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, bundled_models: Path) -> Home:
-    made = Home(tmp_path_factory.mktemp("e2e") / "home").create()
-    bundled_folder(made.models).symlink_to(bundled_folder(bundled_models), target_is_directory=True)
-    return made
-
-
-def train_persona(home: Home, method: str) -> Trained:
-    """On the persona example, the quick preset."""
-    done = Trained(home, {}).command("train", str(ROOT / "examples" / "character.jsonl"), "--method", method, "--preset", "quick", "--json")
-    assert done.returncode == 0, done.stderr
-    return Trained(home, json.loads(done.stdout.splitlines()[-1]))
-
-
-@pytest.fixture(scope="module")
-def trained(home: Home) -> Trained:
-    return train_persona(home, "lora")
-
-
-@pytest.fixture(scope="module")
-def full(home: Home, trained: Trained) -> Trained:
-    return train_persona(home, "full")
+def full(real_home: Home, trained: Trained) -> Trained:
+    return train_persona(real_home, "full")
 
 
 def test_lora_learns_the_name_and_the_base_stays_who_it_was(trained: Trained) -> None:
@@ -181,9 +149,9 @@ def test_the_full_model_loads_plainly_has_moved_and_answers_as_our_chat(full: Tr
     assert chatted(full) == tokenizer.decode(tokens, skip_special_tokens=True).strip()
 
 
-def test_every_example_trains_and_answers(home: Home) -> None:
+def test_every_example_trains_and_answers(real_home: Home) -> None:
     """A few steps of each, and a question to each: the goal, the kind of rows, the verdict, and two answers."""
-    studio = Studio(Settings(home=str(home.path), device="cpu", offline=True))
+    studio = Studio(Settings(home=str(real_home.path), device="cpu", offline=True))
     studio.start()
     try:
         runs = {}

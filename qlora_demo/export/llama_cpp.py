@@ -77,9 +77,9 @@ def _unpacked(package: Path, place: Path) -> Path:
     return target
 
 
-def convert_model(tools: Path, model: Path, target: Path, quant: str, tell: Callable[[int], None]) -> None:
-    """A transformers folder as one GGUF file; `tell` hears how many bytes of it there are. Raises ModelError."""
-    _run([tools / "convert_hf_to_gguf.py", model, "--outfile", target, "--outtype", quant], target, tell)
+def convert_model(tools: Path, model: Path, target: Path, quant: str, name: str, tell: Callable[[int], None]) -> None:
+    """A transformers folder as one GGUF file, which says `name`; `tell` hears how many bytes of it there are. Raises ModelError."""
+    _run([tools / "convert_hf_to_gguf.py", model, "--outfile", target, "--outtype", quant, f"--model-name={name}"], target, tell)
 
 
 def convert_adapter(tools: Path, base: Path, adapter: Path, target: Path, tell: Callable[[int], None]) -> None:

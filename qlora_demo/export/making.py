@@ -128,7 +128,11 @@ def _gguf(making: Making, settings: Settings) -> None:
     model.mkdir()
     _merged(making, model, torch.float16, 0.4)
     expected = making.about.base.dimensions.parameters() * form.bits / 8
-    llama_cpp.convert_model(tools, model, target, quant, lambda size: tell(min(0.95, 0.4 + 0.55 * size / expected), "Converting for llama.cpp"))
+
+    def converted(size: int) -> None:
+        tell(min(0.95, 0.4 + 0.55 * size / expected), "Converting for llama.cpp")
+
+    llama_cpp.convert_model(tools, model, target, quant, making.about.name, converted)
     tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     _write(making.folder, {"Modelfile": modelfile(tokenizer, making.about, target.name)})
     shutil.rmtree(model)

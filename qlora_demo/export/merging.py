@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from qlora_demo.errors import ModelError
@@ -23,6 +23,7 @@ from qlora_demo.models.inert import WEIGHTS, check_adapter, check_model
 PREFIX = "base_model.model."
 INDEX = "model.safetensors.index.json"
 OTHER_NAMES = "This base model names its weights in another way than what was learned, so the two cannot be made into one. Take the add-on file."
+DAMAGED = "The weights of this model are damaged and cannot be read. Train it again."
 OTHER_KIND = "What this model learned is of a kind that cannot be made into one with its base. Take the add-on file."
 
 
@@ -43,13 +44,16 @@ def merge(base: Path, adapter: Path, out: Path, dtype: torch.dtype, tell: Callab
     """Writes weights, their index and config.json into the folder `out`; `tell` hears the share that is done. Raises ModelError."""
     check_model(base)
     check_adapter(adapter)
-    changes = read_changes(adapter)
-    places = _places(base)
-    names = _names(changes, places)
-    _write(_merged(places, {names[weight]: change for weight, change in changes.items()}, dtype), out, _total(places), tell)
+    try:
+        changes = read_changes(adapter)
+        places = _places(base)
+        names = _names(changes, places)
+        _write(_merged(places, {names[weight]: change for weight, change in changes.items()}, dtype), out, _total(places), tell)
+    except SafetensorError as error:
+        raise ModelError(DAMAGED) from error
     config = json.loads((base / "config.json").read_text(encoding="utf-8"))
     config |= {"dtype": str(dtype).removeprefix("torch."), "use_cache": True}
-    for unwanted in ("_name_or_path", "torch_dtype", "quantization_config"):
+    for unwanted in ("_name_or_path", "_model_name_or_path", "torch_dtype", "quantization_config"):
         config.pop(unwanted, None)
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from qlora_demo.errors import UserError
+from qlora_demo.export.hub_names import Repository
 from qlora_demo.pipes import own_output
 from qlora_demo.room import DISK_FULL, MAKE_ROOM, is_full
 from qlora_demo.run_dir import RunDir
@@ -55,7 +56,7 @@ def main() -> None:
 def _answer(request: dict[str, Any], tell: Any) -> dict[str, Any]:
     settings = Settings.from_env(os.environ)
     if request["op"] == "push":
-        from qlora_demo.export.hub import Repository, push  # noqa: PLC0415 - without torch, which the other way needs
+        from qlora_demo.export.hub import push  # noqa: PLC0415 - without torch, which the other way needs
 
         pushed = push(Path(request["folder"]), Repository(request["name"], request["private"]), request["token"], lambda done: tell(done, "Sending"))
         return {"url": pushed.url}

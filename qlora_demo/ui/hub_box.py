@@ -101,5 +101,5 @@ def wire(part: HubBox, guard: Guard, run: gr.Radio, look: Callable[[Visit, str],
         return look(visit, run_id)
 
     values = [run, part.form, part.name, part.token, part.private]
-    guard.on_signed([part.send.click, part.name.submit, part.token.submit], send, values, [part.token, part.problem, *looked], part.problem)
+    guard.on_account([part.send.click, part.name.submit, part.token.submit], send, values, [part.token, part.problem, *looked], part.problem)
     guard.on(part.stop.click, stop, [run], [part.problem, *looked], part.problem)

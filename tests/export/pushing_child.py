@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import traceback
 from pathlib import Path
@@ -32,13 +31,11 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         if share >= asked["stop_at"]:
             raise Enough
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         pushed = hub.push(Path(asked["folder"]), Repository(asked["name"], asked["private"]), asked["token"], tell)
     except (UserError, Enough) as error:
         return {"error": type(error).__name__, "sentence": str(error), "shares": shares, "trace": traceback.format_exc()}
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    return {"url": pushed.url, "commit": pushed.commit, "bytes": pushed.bytes, "shares": shares, "grown": grown}
+    return {"url": pushed.url, "commit": pushed.commit, "bytes": pushed.bytes, "shares": shares}
 
 
 def main() -> None:

@@ -24,7 +24,13 @@ def test_full_training_leaves_no_add_on() -> None:
 
 @pytest.mark.parametrize(
     ("to", "quant", "key"),
-    [("adapter", "", "adapter"), ("merged", "", "merged"), ("gguf", "", "gguf-q8_0"), ("gguf", "f16", "gguf-f16"), ("gguf", "adapter", "gguf-adapter")],
+    [
+        ("adapter", "", "adapter"),
+        ("merged", "", "merged"),
+        ("gguf", "", "gguf-q8_0"),
+        ("gguf", "f16", "gguf-f16"),
+        ("gguf", "adapter", "gguf-adapter"),
+    ],
 )
 def test_a_commands_words(to: str, quant: str, key: str) -> None:
     assert key_of(to, quant) == key

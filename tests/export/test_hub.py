@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from fake_model_hub import ME, ORGANISATION, TOKEN, FakeModelHub, Fault, Repo
 
@@ -169,18 +170,17 @@ def test_public_only_where_asked(hub: FakeModelHub, push: Push) -> None:
     assert whole(hub) and not hub.repos[REPO].private
 
 
-def test_a_large_file_is_not_read_into_memory(hub: FakeModelHub, push: Push, tmp_path: Path) -> None:
-    if sys.platform != "linux":
-        pytest.skip("memory is told in other units here")
+def test_a_large_file_is_not_read_into_memory(hub: FakeModelHub, push: Push, child: Child, tmp_path: Path) -> None:
+    process, size = psutil.Process(child.pid), 60_000_000
     push()  # everything is loaded
-    hub.reset()
-    large = tmp_path / "large"
-    large.mkdir()
-    with (large / "model.gguf").open("wb") as file:
-        file.truncate(150_000_000)
-    reply = push(folder=str(large), silence=60)
-    assert hub.repos[REPO].added().keys() == {"model.gguf"}
-    assert reply["grown"] < 30_000_000
+    before, taken = process.memory_info().rss, []
+    hub.during = lambda step: taken.append(process.memory_info().rss - before)
+    (tmp_path / "large").mkdir()
+    with (tmp_path / "large" / "model.gguf").open("wb") as file:
+        file.truncate(size)
+    assert "url" in push(folder=str(tmp_path / "large"), name="large", silence=60)
+    assert hub.repos[f"{ME}/large"].added().keys() == {"model.gguf"} and hub.problems == []
+    assert len(taken) > 60 and max(taken) < size / 2
 
 
 def test_a_folder_without_a_model_asks_nobody(hub: FakeModelHub, push: Push, tmp_path: Path) -> None:

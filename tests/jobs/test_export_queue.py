@@ -49,7 +49,8 @@ def test_many_threads_begin_one(queue: ExportQueue) -> None:
 
 
 def test_after_a_restart_preparing_begins_anew_and_sending_says_that_it_was_lost(queue: ExportQueue) -> None:
-    running, sending, waits = queue.add("a", "merged", PREPARE, "me"), queue.add("a", "merged", PUSH, "me", "me/x"), queue.add("b", "merged", PUSH, "me")
+    running, sending = queue.add("a", "merged", PREPARE, "me"), queue.add("a", "merged", PUSH, "me", "me/x")
+    waits = queue.add("b", "merged", PUSH, "me")
     queue.begin(running.id)
     queue.put_back()
     assert queue.next() == running
