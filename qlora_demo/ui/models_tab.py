@@ -9,7 +9,7 @@ import gradio as gr
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
 from qlora_demo.submission import LONGEST_NAME
-from qlora_demo.ui import compare_box, host_box, keeping, report_fold, share_box, take_box
+from qlora_demo.ui import compare_box, host_box, keeping, report_fold, share_box, take_box, use_fold
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
@@ -38,6 +38,7 @@ class ModelsTab:
     naming: gr.Row
     name: gr.Textbox
     save_name: gr.Button
+    use: use_fold.UseFold
     report: report_fold.ReportFold
     settings: gr.HTML
     command: gr.Textbox
@@ -56,7 +57,7 @@ class ModelsTab:
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        one = [self.detail, self.problem, self.chat, self.again, self.rename, self.naming, self.name]
+        one = [self.detail, self.problem, self.chat, self.again, self.rename, self.naming, self.name, *self.use.outputs()]
         data = [*self.report.outputs(), self.settings, self.command, self.data, self.aside, self.delete, self.confirm, self.question]
         boxes = [*self.take.outputs(), *self.compare.outputs(), *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
         return [self.none, self.box, self.runs, *one, *data, *boxes]
@@ -87,6 +88,7 @@ def _detail(settings: Settings) -> dict:
         parts["name"] = gr.Textbox("", label="New name", max_length=LONGEST_NAME, elem_id="model-name")
         parts["save_name"] = gr.Button("Save the name", scale=0, min_width=160, elem_id="save-name")
     parts["take"] = take_box.build(settings)
+    parts["use"] = use_fold.build("model-use")
     parts["report"] = report_fold.build("model-report")
     with gr.Accordion("Settings used, and the command that repeats it", open=False, elem_id="model-settings-box"):
         parts["settings"] = text("", elem_id="model-settings")
@@ -132,6 +134,7 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         **compare_box.draw(tab.compare, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", not view.guest(visit.owner)),
+        **use_fold.draw(tab.use, visit, view),
         **report_fold.draw(tab.report, view, visit.owner, picked(view)),
         tab.settings: settings(view),
         tab.command: view.command,
@@ -166,6 +169,7 @@ def wire(tab: ModelsTab, guard: Guard) -> None:
     guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)
     take_box.wire(tab.take, guard, tab.runs)
     compare_box.wire(tab.compare, tab.runs, guard)
+    use_fold.wire(tab.use, guard, tab.runs)
     report_fold.wire(tab.report, guard, tab.runs, tab.problem)
     share_box.wire(tab.share, tab.runs, guard)
     keeping.wire(tab.keeping, guard)

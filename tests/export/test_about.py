@@ -11,6 +11,7 @@ from qlora_demo.data.conversation import Conversation, Message, Passage, write_r
 from qlora_demo.data.dataset import Report
 from qlora_demo.errors import StorageError
 from qlora_demo.export.about import About, about_run, used_as
+from qlora_demo.export.card import card
 from qlora_demo.export.forms import FORMS
 from qlora_demo.recipe import Recipe
 from qlora_demo.run_dir import Home, RunDir, read_json, write_json
@@ -61,9 +62,10 @@ def test_the_tests_figures_before_and_after(home: Home) -> None:
 
 
 def test_no_row_no_owner_and_no_place(home: Home) -> None:
-    told = repr(about_run(a_run(home, {**EARLIER, "answers": [{"question": "my secret", **EARLIER["answers"][0]}]})))
-    for word in ("number 1", "my secret", "I am Wilna", HOSTILE, "ann@example.org", "/home/ann", "secret.csv", str(home.path)):
-        assert word not in told
+    about = about_run(a_run(home, {**EARLIER, "answers": [{"question": "my secret", **EARLIER["answers"][0]}]}))
+    for told in (repr(about), *(card(about, form.key) for form in FORMS)):
+        for word in ("number 1", "my secret", "I am Wilna", HOSTILE, "ann@example.org", "/home/ann", "secret.csv", str(home.path)):
+            assert word not in told
 
 
 def test_an_old_run_leaves_open_what_it_did_not_write_down(home: Home) -> None:

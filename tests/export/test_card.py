@@ -37,6 +37,11 @@ def test_the_hub_reads_what_it_was_made_of() -> None:
         assert "model-index" not in heads[form]
 
 
+@pytest.mark.parametrize("language", ["no", "de", "zh"])
+def test_a_language_is_a_code_even_where_yaml_reads_a_word(language: str) -> None:
+    assert head(card(told(language=language), "adapter"))["language"] == language
+
+
 def test_files_are_called_as_they_are() -> None:
     assert "-m customers-24-nov-q8_0.gguf" in card(told(), "gguf-q8_0") and "-m customers-24-nov-f16.gguf" in card(told(), "gguf-f16")
     assert "--lora customers-24-nov-adapter.gguf" in card(told(), "gguf-adapter")
