@@ -8,9 +8,9 @@ from qlora_demo.downloads import Folder, Tickets, safe_name
 from qlora_demo.errors import BusyError
 from qlora_demo.export.about import about_run
 from qlora_demo.export.as_is import texts
-from qlora_demo.export.forms import Form, find_form, forms_of
+from qlora_demo.export.forms import FORMS, Form, find_form, forms_of
 from qlora_demo.export.hub_names import check_name
-from qlora_demo.export.prepared import Prepared, prepared
+from qlora_demo.export.prepared import Prepared, prepared, withdraw
 from qlora_demo.export.usage import Way, ways
 from qlora_demo.jobs.export_line import ExportLine, Push
 from qlora_demo.jobs.export_queue import PREPARE, PUSH, Export, ExportQueue
@@ -126,11 +126,13 @@ class Exports:
         return self._home.run(self._view(owner, run_id).id)
 
     def forget(self, run_id: str) -> None:
-        """Before a run is deleted: nothing is made of it any more."""
+        """Before a run is deleted, trained on or renamed: what was made of it is not what it will be."""
         for one in self._queue.of_run(run_id).values():
             if one.open():
                 self._line.stop(one)
         self._queue.remove_run(run_id)
+        for form in FORMS:
+            withdraw(self._home.run(run_id), form.key)
 
     def _view(self, owner: str, run_id: str) -> RunView:
         """Raises NotFoundError, and BusyError for a model that is not finished, or another's."""

@@ -228,6 +228,7 @@ class Studio:
         made = next(iter(self.ledger.jobs(EVERYONE)), None)
         if made is not None:
             if made.state in ("failed", "stopped", "interrupted"):
+                self.exports.forget(made.run)
                 self.scheduler.resume(made)
                 self.scheduler.wake()
             return made.run
@@ -283,6 +284,7 @@ class Studio:
         self._changeable(owner, run_id)
         run_json = self.home.run(run_id).run_json
         write_json(run_json, renamed(read_json(run_json), name))
+        self.exports.forget(run_id)
 
     def data_of(self, owner: str, run_id: str) -> str:
         """The id of the data set that a run learned from. Raises NotFoundError where it is gone."""
@@ -306,6 +308,7 @@ class Studio:
             raise BusyError("This run is not stopped, so there is nothing to continue.")
         if self.run(owner, run_id).time_is_up():
             raise BusyError("This run has used all its time here. Train again with fewer steps.")
+        self.exports.forget(run_id)
         self.scheduler.resume(job)
         self.scheduler.wake()
 

@@ -17,7 +17,7 @@ from learned import learned_run
 from qlora_demo import exports as exports_module
 from qlora_demo.errors import BusyError, NotFoundError, RecipeError, StorageError
 from qlora_demo.export.forms import ADAPTER, MERGED, Form
-from qlora_demo.export.prepared import prepared
+from qlora_demo.export.prepared import mark, prepared
 from qlora_demo.exports import Offer
 from qlora_demo.jobs import export_line
 from qlora_demo.jobs.export_line import Push
@@ -220,6 +220,18 @@ def test_a_deleted_model_is_made_into_nothing_any_more(studio: Studio, tiny_fold
     studio.delete(LOCAL, run.id)
     time.sleep(1)
     assert not run.path.exists() and list(studio.home.runs.iterdir()) == []
+
+
+def test_what_is_renamed_or_goes_on_is_prepared_anew(studio: Studio, tiny_folder: Path) -> None:
+    run = learned_run(studio, tiny_folder)
+    for change in (lambda: studio.rename(LOCAL, run.id, "Another name"), lambda: studio.resume(LOCAL, run.id)):
+        (run.exports / "merged").mkdir(parents=True)
+        mark(run, "merged", 1.0)
+        studio.exports.prepare(LOCAL, run.id, ADAPTER.key)
+        studio.ledger.move(studio.run(LOCAL, run.id).job.id, ("finished",), "stopped")
+        change()
+        assert prepared(run, "merged") is None and not (run.exports / "merged").exists()
+        assert studio.exports._queue.of_run(run.id) == {}
 
 
 def test_damaged_weights_are_a_sentence_and_the_line_goes_on(studio: Studio, tiny_folder: Path) -> None:
