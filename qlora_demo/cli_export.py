@@ -16,12 +16,14 @@ from huggingface_hub import get_token
 from qlora_demo.cli_parts import JsonFlag, opened_studio, print_result, say
 from qlora_demo.downloads import Folder, safe_name
 from qlora_demo.errors import BusyError, RecipeError, StorageError, UserError
-from qlora_demo.export.client import ExportChild
+from qlora_demo.export.client import ExportChild, Push
 from qlora_demo.export.forms import key_of
+from qlora_demo.export.hub_names import check_name
 from qlora_demo.export.prepared import Prepared
 from qlora_demo.exports import Offer
 from qlora_demo.owners import LOCAL
 from qlora_demo.pipes import child_environ
+from qlora_demo.run_dir import Home
 from qlora_demo.studio import Studio
 
 HUB = "hub"
@@ -53,13 +55,14 @@ def export(
 ) -> None:
     """Take a finished model along, or send it to the Hugging Face Hub."""
     with opened_studio() as studio:
-        run_id = studio.find_run(LOCAL, run)
-        whole = studio.run(LOCAL, run_id).recipe.method == "full"
+        view = studio.run(LOCAL, studio.find_run(LOCAL, run))
+        whole = view.recipe.method == "full"
         key = key_of((form or ("merged" if whole else "adapter")) if to == HUB else to, quant)
-        target = None if to == HUB else _target(Path(out), studio.run(LOCAL, run_id).name, key)
-        ready = _prepared(studio, run_id, key)
-        value = _sent(studio, ready, out, not public) if target is None else _written(ready, target)
-    print_result({"run": run_id, "form": key, **value}, as_json, lambda: f"{value['path']}  ({value['bytes'] / 1e6:.1f} MB)")
+        push = Push(check_name(out), not public, _token()) if to == HUB else None
+        target = Path(out) if push else _target(Path(out), view.name, key)
+        ready = _prepared(studio, view.id, key)
+        value = {**_sent(studio.home, view.id, key, push), **_sums(ready)} if push else _written(ready, target)
+    print_result({"run": view.id, "form": key, **value}, as_json, lambda: f"{value['path']}  ({value['bytes'] / 1e6:.1f} MB)")
 
 
 def _target(out: Path, name: str, key: str) -> Path:
@@ -144,13 +147,22 @@ def _zip(folder: Path, target: Path, name: str) -> None:
             file.write(piece)
 
 
-def _sent(studio: Studio, ready: Prepared, name: str, private: bool) -> dict[str, Any]:
-    """By a child of this process, as a server has no token of whoever calls."""
+def _token() -> str:
+    """Of whoever calls. Raises UserError where there is none."""
     token = get_token()
     if not token:
         raise UserError(NO_TOKEN)
-    environ = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(studio.home.path)}
-    child = ExportChild(environ, studio.home.path / "exports.log")
-    url = child.push(ready.folder, name, private, token, lambda share, doing: say(f"{doing}, {share:.0%}"))
+    return token
+
+
+def _sent(home: Home, run_id: str, key: str, push: Push) -> dict[str, Any]:
+    """By a child of this process, as a server has no token of whoever calls."""
+    environ = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(home.path)}
+    child = ExportChild(environ, home.path / "exports.log")
+    return {"path": child.push(home.run(run_id).path, key, push, lambda share, doing: say(f"{doing}, {share:.0%}"))}
+
+
+def _sums(ready: Prepared) -> dict[str, Any]:
+    """As of a folder."""
     sums = "".join(f"{sha256}  {file}\n" for file, _, sha256 in ready.files)
-    return {"path": url, "bytes": ready.bytes(), "sha256": hashlib.sha256(sums.encode()).hexdigest()}
+    return {"bytes": ready.bytes(), "sha256": hashlib.sha256(sums.encode()).hexdigest()}

@@ -8,11 +8,12 @@ from qlora_demo.downloads import Folder, Tickets, safe_name
 from qlora_demo.errors import BusyError
 from qlora_demo.export.about import about_run
 from qlora_demo.export.as_is import texts
+from qlora_demo.export.client import Push
 from qlora_demo.export.forms import FORMS, Form, find_form, forms_of
 from qlora_demo.export.hub_names import check_name
 from qlora_demo.export.prepared import Prepared, prepared, withdraw
 from qlora_demo.export.usage import Way, ways
-from qlora_demo.jobs.export_line import ExportLine, Push
+from qlora_demo.jobs.export_line import ExportLine
 from qlora_demo.jobs.export_queue import PREPARE, PUSH, Export, ExportQueue
 from qlora_demo.jobs.ledger import Ledger
 from qlora_demo.run_dir import Home, RunDir

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import threading
@@ -16,11 +17,13 @@ from learned import learned_run
 
 from qlora_demo import exports as exports_module
 from qlora_demo.errors import BusyError, NotFoundError, RecipeError, StorageError
+from qlora_demo.export.about import about_run
+from qlora_demo.export.card import card
+from qlora_demo.export.client import Push
 from qlora_demo.export.forms import ADAPTER, MERGED, Form
 from qlora_demo.export.prepared import mark, prepared
 from qlora_demo.exports import Offer
 from qlora_demo.jobs import export_line
-from qlora_demo.jobs.export_line import Push
 from qlora_demo.jobs.export_queue import PREPARE, PUSH
 from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home, RunDir
@@ -212,6 +215,25 @@ def test_too_little_memory_is_waited_for_or_said(studio: Studio, tiny_folder: Pa
     assert offer.prepare is not None and offer.prepare.state == "failed" and "0.0 GB are free" in offer.prepare.reason
 
 
+def test_a_fault_of_ours_does_not_hold_up_the_line(studio: Studio, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = learned_run(studio, tiny_folder)
+    real, faulty = export_line.ExportChild, [True]
+
+    def child(environ: object, log: Path) -> export_line.ExportChild:
+        if faulty.pop():
+            raise RuntimeError("a fault")
+        return real(environ, log)
+
+    monkeypatch.setattr(export_line, "ExportChild", child)
+    faulty.insert(0, False)
+    studio.exports.prepare(LOCAL, run.id, MERGED.key)
+    studio.exports.prepare(LOCAL, run.id, ADAPTER.key)
+    studio.start()
+    offer = until(studio, run, MERGED, over)
+    assert offer.prepare is not None and (offer.prepare.state, offer.prepare.reason) == ("failed", export_line.FAULT)
+    assert until(studio, run, ADAPTER, over).ready is not None
+
+
 def test_a_deleted_model_is_made_into_nothing_any_more(studio: Studio, tiny_folder: Path) -> None:
     run = learned_run(studio, tiny_folder)
     studio.exports.prepare(LOCAL, run.id, MERGED.key)
@@ -282,6 +304,9 @@ def test_a_model_is_prepared_and_sent(sending: tuple[Studio, RunDir], hub: FakeM
     push = until(studio, run, MERGED, lambda offer: over(offer) and offer.push is not None).push
     assert push is not None and (push.state, push.target) == ("finished", f"{hub.url}/{ME}/open"), push
     assert set(hub.repos[f"{ME}/open"].added()) == MERGED_FILES and not hub.repos[f"{ME}/open"].private and hub.problems == []
+    sent = hub.repos[f"{ME}/open"].files["README.md"]
+    assert sent != hashlib.sha256((run.exports / "merged" / "README.md").read_bytes()).hexdigest()
+    assert sent == hashlib.sha256(card(about_run(run), "merged", f"{ME}/open").encode()).hexdigest()  # it is used under the name that it has there
 
 
 def test_a_sending_that_is_stopped_leaves_nothing_on_the_hub(sending: tuple[Studio, RunDir], hub: FakeModelHub) -> None:

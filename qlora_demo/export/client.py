@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ from qlora_demo.pipes import Child, ChildDied
 
 DIED = "This ended unexpectedly; often the memory ran out. Close other programs, and try again."
 Tell = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Push:
+    """Where to, and with whose token: in this process's memory until it is sent, and nowhere else."""
+
+    name: str
+    private: bool
+    token: str = field(repr=False)
 
 
 class Stopped(Exception):
@@ -28,10 +38,10 @@ class ExportChild:
         """Raises ModelError, BusyError."""
         self._ask({"op": "prepare", "run": str(run), "form": form}, tell)
 
-    def push(self, folder: Path, name: str, private: bool, token: str, tell: Tell) -> str:
-        """The address of the repository. The token is written to the child's input and nowhere else. Raises ModelError, BusyError, and Stopped
-        after `cancel`."""
-        asked = {"op": "push", "folder": str(folder), "name": name, "private": private, "token": token}
+    def push(self, run: Path, form: str, push: Push, tell: Tell) -> str:
+        """Sends what is prepared of one form. The address of the repository. The token is written to the child's input and nowhere else. Raises
+        ModelError, BusyError, and Stopped after `cancel`."""
+        asked = {"op": "push", "run": str(run), "form": form, "name": push.name, "private": push.private, "token": push.token}
         return self._ask(asked, tell)["url"]
 
     def _ask(self, request: Mapping[str, Any], tell: Tell) -> dict[str, Any]:

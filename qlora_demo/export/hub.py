@@ -38,7 +38,7 @@ WANTED = (*WEIGHTS, "*.json", "*.jinja", "*.txt", "*.model", "readme.md", "model
 UNWANTED = (".*", "optimizer*", "scheduler*", "training_args*", "trainer_state*", "rng_state*")
 OWN_FILES = frozenset((".gitattributes",))
 """What the Hub puts into a repository that is new."""
-MESSAGE = "Add the model"
+MESSAGE, CARD = "Add the model", "README.md"
 TIDYING_SECONDS = 15.0
 """How long one answer is waited for when it has failed already."""
 NOTHING = "There is no model in this folder, so nothing was sent."
@@ -73,8 +73,9 @@ class _Place:
         return self.api.model_info(self.asking.repo, timeout=seconds)
 
 
-def push(folder: Path, repository: Repository, token: str, tell: Callable[[float], None]) -> Pushed:
+def push(folder: Path, repository: Repository, token: str, tell: Callable[[float], None], card: Callable[[str], str] | None = None) -> Pushed:
     """Sends the model in `folder` to a new repository, or to one that is empty. `tell` is given the share of the bytes that are sent, 0 to 1.
+    `card` writes README.md for the repository's whole name, in the place of the folder's own.
 
     Raises HubError, after which nothing of the model is on the Hub: the repository is gone again, or the sentence says that it is left empty.
     """
@@ -90,7 +91,7 @@ def push(folder: Path, repository: Repository, token: str, tell: Callable[[float
         place = _made(api, repository)
         try:
             place = _checked(place, repository)
-            commit = _commit(place, paths, tell)
+            commit = _commit(place, paths, tell, card)
         except BaseException as error:
             commit = _tidied(place, paths, session, error)
     tell(1.0)
@@ -181,12 +182,15 @@ def _added(info: ModelInfo) -> set[str]:
     return {file.rfilename for file in info.siblings or ()} - OWN_FILES
 
 
-def _commit(place: _Place, paths: Sequence[Path], tell: Callable[[float], None]) -> str:
+def _commit(place: _Place, paths: Sequence[Path], tell: Callable[[float], None], card: Callable[[str], str] | None) -> str:
     """Sends all files and adds them by one commit, whose id is returned. It counts only where nobody changed the repository meanwhile."""
     with told(place.asking), ExitStack() as opened:
         progress = Progress(sum(path.stat().st_size for path in paths), tell)
         files = [opened.enter_context(CountedFile(path, progress)) for path in paths]
         additions = [CommitOperationAdd(path.name, file) for path, file in zip(paths, files, strict=True)]
+        if card is not None:
+            own = CommitOperationAdd(CARD, card(place.asking.repo).encode())
+            additions = [own, *(addition for addition in additions if addition.path_in_repo != CARD)]
         progress.begin()
         # One file at a time: where one fails, nobody waits until the others have been sent for nothing.
         made = place.api.create_commit(place.asking.repo, additions, commit_message=MESSAGE, parent_commit=place.head, num_threads=1)

@@ -1,7 +1,7 @@
 """The export worker: `python -m qlora_demo.export.worker`. One request, then it ends; see `pipes`.
 
 {"op": "prepare", "run": path, "form": key} is answered by {"type": "progress", "share", "doing"} as it goes, then by
-{"type": "done", "last": true} or {"type": "error", "message", "last": true}. {"op": "push", "folder", "name", "private", "token"} likewise, its
+{"type": "done", "last": true} or {"type": "error", "message", "last": true}. {"op": "push", "run", "form", "name", "private", "token"} likewise, its
 "done" with "url". The token comes by this pipe alone. A further line, {"op": "cancel"}, gives up; a sending is answered by {"type": "stopped",
 "last": true} then, once nothing of it is left. All is given up when the input ends: nothing is made for a server that is gone.
 """
@@ -21,6 +21,9 @@ from typing import Any
 import psutil
 
 from qlora_demo.errors import UserError
+from qlora_demo.export.about import about_run
+from qlora_demo.export.card import card
+from qlora_demo.export.hub import push
 from qlora_demo.export.hub_names import Repository
 from qlora_demo.pipes import own_output
 from qlora_demo.room import DISK_FULL, MAKE_ROOM, is_full
@@ -67,16 +70,18 @@ def main() -> None:
 
 
 def _answer(request: dict[str, Any], tell: Any) -> dict[str, Any]:
-    settings = Settings.from_env(os.environ)
-    if request["op"] == "push":
-        from qlora_demo.export.hub import push  # noqa: PLC0415 - without torch, which the other way needs
+    run, form = RunDir(Path(request["run"])), request["form"]
+    if request["op"] == "prepare":
+        from qlora_demo.export.making import make  # noqa: PLC0415 - what takes seconds to import, and a sending does not need
 
-        pushed = push(Path(request["folder"]), Repository(request["name"], request["private"]), request["token"], lambda done: tell(done, "Sending"))
-        return {"url": pushed.url}
-    from qlora_demo.export.making import make  # noqa: PLC0415
+        make(run, form, Settings.from_env(os.environ), tell)
+        return {}
+    repository = Repository(request["name"], request["private"])
 
-    make(RunDir(Path(request["run"])), request["form"], settings, tell)
-    return {}
+    def own_card(repo: str) -> str:
+        return card(about_run(run), form, repo)
+
+    return {"url": push(run.exports / form, repository, request["token"], lambda done: tell(done, "Sending"), own_card).url}
 
 
 def _listen(give_up: Callable[[], None]) -> None:

@@ -7,11 +7,10 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from qlora_demo.catalogue import find_model
 from qlora_demo.errors import DiskFullError, StorageError, UserError
-from qlora_demo.export.client import ExportChild, Stopped
+from qlora_demo.export.client import ExportChild, Push, Stopped
 from qlora_demo.export.forms import find_form
 from qlora_demo.export.prepared import prepared
 from qlora_demo.jobs.export_queue import PUSH, Export, ExportQueue
@@ -22,17 +21,9 @@ from qlora_demo.systems import free_memory
 TICK_SECONDS, TELL_SECONDS = 0.5, 0.5
 WAITS_FOR_MEMORY = "Waits until memory is free"
 STOPPED = "You stopped it."
+FAULT = "This was given up because of a fault in this app. The server's log has the details."
 NOT_PREPARED = "The files could not be prepared, so nothing was sent."
 NO_TOKEN = "Your token is not here any more. Press the button again."  # noqa: S105 (a sentence)
-
-
-@dataclass(frozen=True)
-class Push:
-    """Where to, and with whose token: in this process's memory until it is sent, and nowhere else."""
-
-    name: str
-    private: bool
-    token: str = field(repr=False)
 
 
 class ExportLine:
@@ -78,7 +69,7 @@ class ExportLine:
         if sending is not None:
             sending.cancel()
             return
-        if self._queue.end(export.id, "stopped", STOPPED):
+        if not self._queue.end(export.id, "stopped", STOPPED, was="queued") and self._queue.end(export.id, "stopped", STOPPED):
             self._end_child(lambda running: running.id == export.id)
         with self._lock:
             self._pushes.pop(export.id, None)
@@ -105,25 +96,32 @@ class ExportLine:
         if export is None:
             return
         try:
-            if not self._has_memory(export) or not self._queue.begin(export.id):
+            if not self._has_memory(export):
                 return
+        except UserError as error:
+            self._queue.end(export.id, "failed", str(error), was="queued")
+            return
+        if self._queue.begin(export.id):
+            self._finish(export)
+
+    def _finish(self, export: Export) -> None:
+        """One that has begun."""
+        try:
             target = self._work(export)
         except DiskFullError:
             self._queue.back(export.id)
             raise
         except Stopped:
             self._queue.end(export.id, "stopped", STOPPED)
-            return
         except UserError as error:
-            self._ended(export, str(error))
-            return
-        self._queue.end(export.id, "finished", target=target)
-
-    def _ended(self, export: Export, reason: str) -> None:
-        if self._closing.is_set() and export.op != PUSH:
-            self._queue.back(export.id)
+            if self._closing.is_set() and export.op != PUSH:
+                self._queue.back(export.id)
+            else:
+                self._queue.end(export.id, "failed", str(error))
         else:
-            self._queue.end(export.id, "failed", reason)
+            self._queue.end(export.id, "finished", target=target)
+        finally:
+            self._queue.end(export.id, "failed", FAULT)  # of one that has not ended in any of these ways
 
     def _has_memory(self, export: Export) -> bool:
         """False where it will have later. Raises StorageError where it never will."""
@@ -152,10 +150,9 @@ class ExportLine:
 
         with self._lock:
             push = self._pushes.pop(export.id, None)
-        ready = prepared(run, export.form)
         if export.op == PUSH and push is None:
             raise StorageError(NO_TOKEN)
-        if export.op == PUSH and ready is None:
+        if export.op == PUSH and prepared(run, export.form) is None:
             raise StorageError(NOT_PREPARED)
         child = ExportChild(self._environ, self._home.path / "exports.log")
         with self._lock:
@@ -163,8 +160,8 @@ class ExportLine:
         if self._closing.is_set():
             child.end()
         try:
-            if push is not None and ready is not None:
-                return child.push(ready.folder, push.name, push.private, push.token, tell)
+            if push is not None:
+                return child.push(run.path, export.form, push, tell)
             child.prepare(run.path, export.form, tell)
             return ""
         finally:

@@ -79,13 +79,13 @@ class ExportQueue:
         with self._ledger.connect() as db:
             db.execute("UPDATE exports SET share=?, doing=? WHERE id=? AND state IN ('queued', 'running')", (share, doing, export_id))
 
-    def end(self, export_id: int, state: str, reason: str = "", target: str = "") -> bool:
-        """Whether it was open until now: the first end wins."""
+    def end(self, export_id: int, state: str, reason: str = "", target: str = "", was: str = "running") -> bool:
+        """Whether it was in the state `was` until now: the first end wins, and one that was stopped and asked for again is not ended by the first."""
         sql = """
             UPDATE exports SET state=?, reason=?, target=CASE WHEN ?='' THEN target ELSE ? END, ended=?
-            WHERE id=? AND state IN ('queued', 'running') RETURNING id"""
+            WHERE id=? AND state=? RETURNING id"""
         with self._ledger.connect() as db:
-            return db.execute(sql, (state, reason, target, target, time.time(), export_id)).fetchone() is not None
+            return db.execute(sql, (state, reason, target, target, time.time(), export_id, was)).fetchone() is not None
 
     def put_back(self) -> None:
         """At a start: what was being prepared begins anew, in its old place. What was sent has ended, as the token went with the server."""

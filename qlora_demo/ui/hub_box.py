@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
+from qlora_demo.export.client import Push
 from qlora_demo.export.forms import ADAPTER, GGUF_Q8, MERGED
 from qlora_demo.export.hub_names import proposed
 from qlora_demo.exports import Offer
-from qlora_demo.jobs.export_line import Push
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
 from qlora_demo.ui.guard import Guard, Updates, Visit

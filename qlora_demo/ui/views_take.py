@@ -11,7 +11,7 @@ FOR = {
     ADAPTER: "What it learned, alone. For programs that have the base model, such as transformers and vLLM.",
     GGUF_Q8: "One file for your own computer, with Ollama, LM Studio or llama.cpp.",
     MERGED: "Base model and add-on in one, in 16 bits. For transformers and vLLM.",
-    GGUF_F16: "As the one above, twice as large and exact.",
+    GGUF_F16: "As the file above, but twice as large, with the numbers hardly rounded.",
     GGUF_ADAPTER: "What it learned, for llama.cpp with a GGUF file of the base model.",
 }
 PREPARE, STOP, DOWNLOAD = "Prepare", "Stop", "Download"
@@ -27,18 +27,18 @@ def words(offer: Offer, at_once: bool) -> str:
 def row(offer: Offer, at_once: bool) -> str:
     """Name, size, what it is for, and how far it is."""
     about = f'<p><b>{esc(offer.form.name)}</b> · {size(offer.bytes)}{_time(offer, at_once)}</p><p class="qd-small">{esc(FOR[offer.form])}</p>'
-    return about + _state(offer)
+    return about + _state(offer, at_once)
 
 
 def _time(offer: Offer, at_once: bool) -> str:
     return "" if at_once or offer.ready or offer.open() else f" · about {roughly(offer.seconds)}"
 
 
-def _state(offer: Offer) -> str:
+def _state(offer: Offer, at_once: bool) -> str:
     waiting = offer.prepare if offer.prepare is not None and offer.prepare.open() else None
     if waiting is not None:
         return f'<p class="qd-small">{esc(preparing(waiting, offer.ahead))}</p>'
-    if offer.ready is not None:
+    if offer.ready is not None and not at_once:
         return '<p class="qd-small">Ready. It is kept for a day, and can be prepared again.</p>'
     return alert(offer.prepare.reason) if offer.prepare is not None and offer.prepare.state == "failed" else ""
 

@@ -30,6 +30,7 @@ def test_nothing_is_prepared_yet() -> None:
 def test_what_lies_there_is_downloaded_at_once() -> None:
     offer = replace(PLAIN, form=ADAPTER, bytes=12_000_000)
     assert words(offer, True) == "Download" and "· 12 MB</p>" in row(offer, True)
+    assert "Ready" not in row(replace(offer, ready=READY), True)
 
 
 def test_it_is_being_prepared() -> None:
