@@ -83,7 +83,7 @@ def _target(out: Path, name: str, key: str) -> Path:
 def _prepared(studio: Studio, run_id: str, key: str) -> Prepared:
     """Through the line; works through it itself where no server of this home does. Raises UserError."""
     try:
-        studio.start()
+        studio.start_exports()
     except StorageError:
         say("A server of this home is running; it will prepare this in its turn.")
     offer = studio.exports.prepare(LOCAL, run_id, key)

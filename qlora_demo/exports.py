@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qlora_demo.catalogue import find_model
 from qlora_demo.downloads import Folder, Tickets, safe_name
 from qlora_demo.errors import BusyError
 from qlora_demo.export.about import about_run
@@ -16,7 +17,8 @@ from qlora_demo.export.usage import Way, ways
 from qlora_demo.jobs.export_line import ExportLine
 from qlora_demo.jobs.export_queue import PREPARE, PUSH, Export, ExportQueue
 from qlora_demo.jobs.ledger import Ledger
-from qlora_demo.run_dir import Home, RunDir
+from qlora_demo.recipe import from_json
+from qlora_demo.run_dir import Home, RunDir, read_json
 from qlora_demo.run_view import RunView, read_view
 from qlora_demo.storage import Storage
 
@@ -30,7 +32,7 @@ MANY = f"{MOST_IN_LINE} of your files are being prepared or sent already. Wait u
 @dataclass(frozen=True)
 class Offer:
     """One form of one model, as it stands now. `ready` has its files; `prepare` and `push` are the rows of the line, None where there was none;
-    `ahead` tells how many are before it."""
+    `ahead` tells how many are before it. `mine` is whether this owner may stop what is prepared: of everyone's example, nobody."""
 
     form: Form
     bytes: int
@@ -39,6 +41,7 @@ class Offer:
     prepare: Export | None
     push: Export | None
     ahead: int = 0
+    mine: bool = True
 
     def open(self) -> Export | None:
         """What is waited for."""
@@ -54,50 +57,60 @@ class Exports:
 
     def offers(self, owner: str, run_id: str) -> list[Offer]:
         """In the order of `forms.FORMS`. Raises NotFoundError, BusyError."""
-        view, rows = self._view(owner, run_id), self._queue.of_run(run_id)
-        return [self._offer(view, form, rows) for form in forms_of(view.recipe.method)]
+        view, rows = self._view(owner, run_id), self._queue.of_run(run_id, owner)
+        return [self._offer(view, form, rows, owner) for form in forms_of(view.recipe.method)]
 
     def offer(self, owner: str, run_id: str, key: str) -> Offer:
         """Raises NotFoundError, BusyError, RecipeError."""
         view = self._view(owner, run_id)
-        return self._offer(view, find_form(key, view.recipe.method), self._queue.of_run(run_id))
+        return self._offer(view, find_form(key, view.recipe.method), self._queue.of_run(run_id, owner), owner)
 
-    def _offer(self, view: RunView, form: Form, rows: dict[tuple[str, str], Export]) -> Offer:
+    def _offer(self, view: RunView, form: Form, rows: dict[tuple[str, str], Export], owner: str) -> Offer:
         dimensions, recipe = view.model.dimensions, view.recipe
         ready = prepared(self._home.run(view.id), form.key)
         prepare, push = rows.get((form.key, PREPARE)), rows.get((form.key, PUSH))
         waiting = next((one for one in (prepare, push) if one is not None and one.open()), None)
         size = ready.bytes() if ready else form.bytes(dimensions, recipe)
-        return Offer(form, size, form.seconds(dimensions, recipe), ready, prepare, push, self._queue.ahead(waiting) if waiting else 0)
+        ahead = self._queue.ahead(waiting) if waiting else 0
+        return Offer(form, size, form.seconds(dimensions, recipe), ready, prepare, push, ahead, view.job.owner == owner)
 
     def prepare(self, owner: str, run_id: str, key: str) -> Offer:
         """Into the line, unless it is ready or waits already. Raises NotFoundError, BusyError, RecipeError, StorageError."""
         offer = self.offer(owner, run_id, key)
-        if offer.ready is None and offer.open() is None:
+        if offer.ready is not None:
+            self._home.run(run_id).export_json(key).touch()  # it is kept for a day from now
+        elif offer.prepare is None or not offer.prepare.open():
             view = self._view(owner, run_id)
-            if self._queue.in_line(owner) >= MOST_IN_LINE:
+            mine = [export for export in self._queue.open() if export.op == PREPARE and export.owner == view.job.owner]
+            if len(mine) >= MOST_IN_LINE:
                 raise BusyError(MANY)
-            self._storage.check_export(owner, offer.form.disk_bytes(view.model.dimensions, view.recipe), offer.bytes)
+            waiting = sum(self._bytes(export) for export in mine)
+            needed = offer.form.disk_bytes(view.model.dimensions, view.recipe)
+            self._storage.check_export(view.job.owner, waiting + needed, waiting + offer.bytes)
             self._storage.note_run(run_id)
-            self._queue.add(run_id, offer.form.key, PREPARE, owner)
+            self._queue.add(run_id, offer.form.key, PREPARE, view.job.owner)
             self._line.wake()
         return self.offer(owner, run_id, key)
+
+    def _bytes(self, export: Export) -> int:
+        """What it will leave, about."""
+        recipe = from_json(read_json(self._home.run(export.run).recipe_json))
+        return find_form(export.form, recipe.method).bytes(find_model(recipe.model).dimensions, recipe)
 
     def push(self, owner: str, run_id: str, key: str, push: Push) -> Offer:
         """Into the line, behind its own preparing. Raises as `prepare`, and for a name that the hub does not take."""
         check_name(push.name)
         if not push.token.strip():
             raise BusyError("Give a token with write access first. It is used once and kept nowhere.")
-        offer = self.prepare(owner, run_id, key)
-        if offer.push is not None and offer.push.open():
+        self.prepare(owner, run_id, key)
+        if not self._line.push(run_id, key, owner, push):
             raise BusyError("This is being sent already.")
-        self._line.push(self._queue.add(run_id, offer.form.key, PUSH, owner, push.name), push)
         return self.offer(owner, run_id, key)
 
     def stop(self, owner: str, run_id: str, key: str) -> Offer:
-        """Gives up what waits or is being made. Harmless when it is too late."""
+        """Gives up what waits or is being made. Harmless when it is too late, or another's to stop."""
         offer = self.offer(owner, run_id, key)
-        for one in (offer.push, offer.prepare):
+        for one in (offer.push, offer.prepare if offer.mine else None):
             if one is not None and one.open():
                 self._line.stop(one)
         return self.offer(owner, run_id, key)
@@ -128,7 +141,7 @@ class Exports:
 
     def forget(self, run_id: str) -> None:
         """Before a run is deleted, trained on or renamed: what was made of it is not what it will be."""
-        for one in self._queue.of_run(run_id).values():
+        for one in self._queue.all_of_run(run_id):
             if one.open():
                 self._line.stop(one)
         self._queue.remove_run(run_id)

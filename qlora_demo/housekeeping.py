@@ -20,6 +20,7 @@ from qlora_demo.bucket import Bucket, bucket_of
 from qlora_demo.errors import StorageError
 from qlora_demo.export.prepared import withdraw
 from qlora_demo.jobs import processes
+from qlora_demo.jobs.export_queue import ExportQueue
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, FINAL, Ledger
 from qlora_demo.room import keep_reserve
 from qlora_demo.run_dir import Home, clear_away, put_away
@@ -170,6 +171,9 @@ def sweep_prepared(house: House, now: float) -> None:
     for marker in house.home.runs.glob("*/exports/*.json"):
         if now - modified(marker) >= PREPARED_SECONDS:
             withdraw(house.home.run(marker.parent.parent.name), marker.stem)
+    for folder in house.home.runs.glob("*/exports/*/"):  # where a crash came between a folder and its marker
+        if not folder.with_suffix(".json").exists() and _untouched(folder, now) >= LEFTOVER_SECONDS:
+            _delete(folder)
 
 
 def delete_run(house: House, run_id: str) -> bool:
@@ -186,6 +190,7 @@ def delete_run(house: House, run_id: str) -> bool:
 
     gone = house.ledger.remove_run(run_id, out_of_the_way)
     if gone:  # else another click is at it
+        ExportQueue(house.ledger).remove_run(run_id)
         clear_away(run.path)
     if house.bucket is not None:
         house.bucket.forget(run_id)  # again: it may just have been copied

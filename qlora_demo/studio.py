@@ -83,7 +83,7 @@ class Studio:
         self.tickets = Tickets()
         self.storage = Storage(self.home, self.ledger, settings)
         self.housekeeper = Housekeeper(self.home, self.ledger, settings)
-        self._export_line = ExportLine(self.home, ExportQueue(self.ledger), environ, lambda: self.ledger.active() is not None or self.chat.running())
+        self._export_line = ExportLine(self.home, self.storage, ExportQueue(self.ledger), environ, self._holding_memory)
         self.exports = Exports(self.home, self.ledger, self.storage, self.tickets, self._export_line)
 
     def start(self, warm: bool = False) -> None:
@@ -99,6 +99,15 @@ class Studio:
                 self.train_example()
             except UserError as error:  # no room for it here: the page works without
                 print(error, file=sys.stderr, flush=True)
+
+    def start_exports(self) -> None:
+        """Works through what is prepared alone. Raises StorageError where another server has this home."""
+        self.scheduler.hold()
+        self._export_line.start()
+
+    def _holding_memory(self) -> bool:
+        """Whether something runs here whose memory will be free later."""
+        return self.ledger.active() is not None or self.chat.running()
 
     def close(self) -> None:
         """A running training saves a point and goes on at the next start."""

@@ -25,6 +25,7 @@ from qlora_demo.export.prepared import mark, prepared
 from qlora_demo.exports import Offer
 from qlora_demo.jobs import export_line
 from qlora_demo.jobs.export_queue import PREPARE, PUSH
+from qlora_demo.jobs.ledger import EVERYONE
 from qlora_demo.owners import LOCAL
 from qlora_demo.run_dir import Home, RunDir
 from qlora_demo.settings import Settings
@@ -129,6 +130,11 @@ def test_it_is_given_up_at_once_and_leaves_nothing(studio: Studio, tiny_folder: 
     until(studio, run, MERGED, lambda offer: offer.prepare is not None and offer.prepare.state == "running")
     offer = studio.exports.stop(LOCAL, run.id, MERGED.key)
     assert offer.prepare is not None and offer.prepare.state == "stopped" and offer.prepare.reason == "You stopped it."
+    deadline = time.monotonic() + 30
+    while studio._export_line._running is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert not list(run.exports.glob("*"))
     studio.exports.prepare(LOCAL, run.id, MERGED.key)
     assert until(studio, run, MERGED, over).ready is not None  # and it can be had afterwards
 
@@ -253,7 +259,66 @@ def test_what_is_renamed_or_goes_on_is_prepared_anew(studio: Studio, tiny_folder
         studio.ledger.move(studio.run(LOCAL, run.id).job.id, ("finished",), "stopped")
         change()
         assert prepared(run, "merged") is None and not (run.exports / "merged").exists()
-        assert studio.exports._queue.of_run(run.id) == {}
+        assert studio.exports._queue.all_of_run(run.id) == []
+
+
+def test_of_everyones_example_nobody_sees_or_stops_anothers_sending(tiny_home: Home, tiny_folder: Path) -> None:
+    studio = opened(tiny_home, mode="public")
+    ann, bob = (studio.owners.owner(studio.owners.new_key()) for _ in range(2))
+    run = learned_run(studio, tiny_folder, owner=EVERYONE)
+    studio.exports.push(ann, run.id, ADAPTER.key, Push("ann/secret", True, TOKEN))
+    seen = studio.exports.offer(bob, run.id, ADAPTER.key)
+    assert seen.push is None and seen.prepare is not None and not seen.mine
+    studio.exports.stop(bob, run.id, ADAPTER.key)
+    mine = studio.exports.offer(ann, run.id, ADAPTER.key)
+    assert mine.push is not None and mine.push.open() and mine.prepare is not None and mine.prepare.open()
+    assert studio.exports.push(bob, run.id, ADAPTER.key, Push("bob/own", True, TOKEN)).push.target == "bob/own"
+    with pytest.raises(BusyError, match="being sent already"):
+        studio.exports.push(ann, run.id, ADAPTER.key, Push("ann/other", True, TOKEN))
+    assert studio.exports.offer(ann, run.id, ADAPTER.key).push.target == "ann/secret"
+    studio.close()
+
+
+def test_what_waits_for_memory_holds_up_nobody(studio: Studio, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large, small = learned_run(studio, tiny_folder, "large"), learned_run(studio, tiny_folder, "small")
+    monkeypatch.setattr(export_line, "free_memory", lambda: 1_100_000_000)
+    monkeypatch.setattr(studio._export_line, "_busy", lambda: True)
+    studio.exports.prepare(LOCAL, large.id, MERGED.key)
+    studio.exports.prepare(LOCAL, small.id, ADAPTER.key)
+    studio.start()
+    assert until(studio, small, ADAPTER, over).ready is not None
+    waits = studio.exports.offer(LOCAL, large.id, MERGED.key).prepare
+    assert waits is not None and (waits.state, waits.doing) == ("queued", "Waits until memory is free")
+
+
+def test_what_another_process_takes_out_of_the_line_is_given_up(studio: Studio, tiny_folder: Path) -> None:
+    run = learned_run(studio, tiny_folder)
+    studio.exports.prepare(LOCAL, run.id, MERGED.key)
+    studio.start()
+    until(studio, run, MERGED, lambda offer: offer.prepare is not None and offer.prepare.state == "running")
+    other = opened(studio.home)
+    other.rename(LOCAL, run.id, "Renamed by a command")
+    other.close()
+    until(studio, run, MERGED, over)
+    deadline = time.monotonic() + 30
+    while studio._export_line._running is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert prepared(run, "merged") is None or "Renamed by a command" in (run.exports / "merged" / "README.md").read_text()
+
+
+def test_a_row_that_a_full_disk_left_running_is_ended_and_the_line_goes_on(studio: Studio, tiny_folder: Path) -> None:
+    left, waits = learned_run(studio, tiny_folder, "left"), learned_run(studio, tiny_folder, "waits")
+    studio.start()
+    time.sleep(0.2)
+    with studio.ledger.connect() as db:  # as a tick leaves it that could not write its end
+        db.execute(
+            "INSERT INTO exports(run, form, op, owner, state, queued) VALUES(?, 'adapter', 'prepare', ?, 'running', 1.0)", (left.id, LOCAL)
+        )
+    studio.exports.prepare(LOCAL, waits.id, ADAPTER.key)
+    assert until(studio, waits, ADAPTER, over).ready is not None
+    row = studio.exports.offer(LOCAL, left.id, ADAPTER.key).prepare
+    assert row is not None and (row.state, row.reason) == ("failed", export_line.CUT_OFF)
 
 
 def test_damaged_weights_are_a_sentence_and_the_line_goes_on(studio: Studio, tiny_folder: Path) -> None:
@@ -323,7 +388,7 @@ def test_a_sending_that_is_stopped_leaves_nothing_on_the_hub(sending: tuple[Stud
     assert created.wait(30) and hub.repos
     studio.exports.stop(LOCAL, run.id, ADAPTER.key)
     push = until(studio, run, ADAPTER, over).push
-    assert push is not None and push.state == "stopped" and hub.repos == {}
+    assert push is not None and push.state == "stopped" and push.reason == "You stopped it. Nothing was published." and hub.repos == {}
     studio.exports.push(LOCAL, run.id, ADAPTER.key, Push("faq", True, TOKEN))
     hub.during = lambda step: None
     push = until(studio, run, ADAPTER, over).push

@@ -25,15 +25,17 @@ GOALS = {
     "code": "to write code",
     "subject": "to know a subject, from a text about it",
 }
+HERE = "Start programs and commands in the folder that this file is in."
+PRIVATE = "As long as the repository is private, sign in on your machine first: `hf auth login`."
 WITHOUT_ADAPTER = ("rank", "alpha", "dropout")
 SHOWN_ELSEWHERE = ("model", "method", "system_prompt")
 
 
 def card(about: About, form: str, source: str = "") -> str:
-    """README.md for a form's key (export/forms.py). `source` is where the examples say that the files are, see `usage.ways`; without one it is what
-    the app calls them."""
+    """README.md for a form's key (export/forms.py). `source` is where the examples say that the files are, see `usage.ways`; without one it is the
+    folder that this card is in."""
     used = used_as(form)
-    files = {ADAPTER: "adapter", MERGED: "model"}.get(used) or gguf_name(about.name, form)
+    here = "." if used in (ADAPTER, MERGED) else gguf_name(about.name, form)
     parts = [
         f"# {plain(about.name)}",
         _what(about, used),
@@ -41,7 +43,7 @@ def card(about: About, form: str, source: str = "") -> str:
         _data(about),
         _test(about.tested),
         _limits(about),
-        _use(about, used, source or files),
+        _use(about, used, source or here),
         _recipe(about),
         _license(about),
         _made_with(about),
@@ -136,7 +138,7 @@ def _limits(about: About) -> str:
 
 
 def _use(about: About, form: str, source: str) -> str:
-    parts = ["## How to use it"]
+    parts = ["## How to use it", PRIVATE if "/" in source else HERE]
     parts += [f"Learned with this instruction (system prompt):\n\n{fenced(about.system_prompt, 'text')}"] if about.system_prompt else []
     for way in ways(about, form, source):
         note = f"\n\n{way.note}" if way.note else ""

@@ -25,7 +25,7 @@ class Push:
 
 
 class Stopped(Exception):
-    """It was given up, as asked."""
+    """It was given up, as asked; its text says what is left on the Hub, "" for nothing."""
 
 
 class ExportChild:
@@ -53,7 +53,7 @@ class ExportChild:
                     elif reply["type"] == "error":
                         raise ModelError(reply["message"])
                     elif reply["type"] == "stopped":
-                        raise Stopped
+                        raise Stopped(reply["message"])
                     else:
                         return reply
         except ChildDied as error:

@@ -29,7 +29,7 @@ from qlora_demo.errors import HubError
 from qlora_demo.export import hub_session
 from qlora_demo.export.hub_names import Repository
 from qlora_demo.export.hub_session import CountedFile, Progress, Session
-from qlora_demo.export.hub_words import FAILURES, NO_TOKEN, READ_ONLY, Asking, Step, told
+from qlora_demo.export.hub_words import FAILURES, NO_TOKEN, READ_ONLY, Asking, HadEnough, Step, told
 from qlora_demo.settings import Settings
 
 WEIGHTS = ("*.safetensors", "*.gguf")
@@ -74,10 +74,12 @@ class _Place:
 
 
 def push(folder: Path, repository: Repository, token: str, tell: Callable[[float], None], card: Callable[[str], str] | None = None) -> Pushed:
-    """Sends the model in `folder` to a new repository, or to one that is empty. `tell` is given the share of the bytes that are sent, 0 to 1.
+    """Sends the model in `folder` to a new repository, or to one that is empty. `tell` is given the share of the bytes that are sent, below 1, and
+    may raise HadEnough.
     `card` writes README.md for the repository's whole name, in the place of the folder's own.
 
-    Raises HubError, after which nothing of the model is on the Hub: the repository is gone again, or the sentence says that it is left empty.
+    Raises HubError, and HadEnough with what is left there as its text. After both, nothing of the model is on the Hub: the repository is gone again,
+    or the sentence says that it is left empty.
     """
     _refuse_offline()
     token = token.strip()
@@ -94,7 +96,6 @@ def push(folder: Path, repository: Repository, token: str, tell: Callable[[float
             commit = _commit(place, paths, tell, card)
         except BaseException as error:
             commit = _tidied(place, paths, session, error)
-    tell(1.0)
     return Pushed(place.url(), commit, size)
 
 
@@ -214,6 +215,8 @@ def _tidied(place: _Place, paths: Sequence[Path], session: Session, error: BaseE
             note = "" if added else _withdrawn(place)
     if isinstance(error, HubError) and note:
         raise HubError(f"{error} {note}") from None
+    if isinstance(error, HadEnough):
+        raise HadEnough(note) from None
     raise error
 
 

@@ -33,6 +33,10 @@ MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
 FAILURES = (httpx2.HTTPError, httpx2.InvalidURL, GaveUp, RuntimeError, OSError, *MALFORMED)
 
 
+class HadEnough(Exception):
+    """Whoever follows a sending has had enough. Its text is what is left on the Hub, "" for nothing."""
+
+
 class Step(Enum):
     """What is being asked of the Hub."""
 

@@ -20,7 +20,7 @@ from qlora_demo.export.card import card
 from qlora_demo.export.forms import ADAPTER, GGUF_ADAPTER, MERGED, Form, find_form
 from qlora_demo.export.merging import merge
 from qlora_demo.export.ollama import modelfile
-from qlora_demo.export.prepared import mark, withdraw
+from qlora_demo.export.prepared import clear_half, half, mark
 from qlora_demo.export.usage import gguf_name
 from qlora_demo.models.inert import WEIGHTS
 from qlora_demo.run_dir import Home, RunDir, publish
@@ -56,9 +56,8 @@ def make(run: RunDir, key: str, settings: Settings, tell: Tell) -> None:
     form = find_form(key, about.method)
     if not run.weights().is_dir():
         raise ModelError(NO_WEIGHTS)
-    withdraw(run, key)
-    temporary = run.exports / f".{key}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
+    clear_half(run, key)
+    temporary = half(run, key)
     temporary.mkdir(parents=True)
     try:
         tell(0.0, "Getting the base model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,3 +46,14 @@ def withdraw(run: RunDir, key: str) -> None:
     run.export_json(key).unlink(missing_ok=True)
     put_away(run.exports / key)
     clear_away(run.exports / key)
+
+
+def clear_half(run: RunDir, key: str) -> None:
+    """Takes away what was begun and has no marker."""
+    shutil.rmtree(half(run, key), ignore_errors=True)
+    withdraw(run, key)
+
+
+def half(run: RunDir, key: str) -> Path:
+    """Where one form is made, before it is whole."""
+    return run.exports / f".{key}.tmp"

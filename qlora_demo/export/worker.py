@@ -3,7 +3,7 @@
 {"op": "prepare", "run": path, "form": key} is answered by {"type": "progress", "share", "doing"} as it goes, then by
 {"type": "done", "last": true} or {"type": "error", "message", "last": true}. {"op": "push", "run", "form", "name", "private", "token"} likewise, its
 "done" with "url". The token comes by this pipe alone. A further line, {"op": "cancel"}, gives up; a sending is answered by {"type": "stopped",
-"last": true} then, once nothing of it is left. All is given up when the input ends: nothing is made for a server that is gone.
+"message": what is left there, "last": true} then. All is given up when the input ends: nothing is made for a server that is gone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from qlora_demo.export.about import about_run
 from qlora_demo.export.card import card
 from qlora_demo.export.hub import push
 from qlora_demo.export.hub_names import Repository
+from qlora_demo.export.hub_words import HadEnough
 from qlora_demo.pipes import own_output
 from qlora_demo.room import DISK_FULL, MAKE_ROOM, is_full
 from qlora_demo.run_dir import RunDir
@@ -33,10 +34,6 @@ from qlora_demo.systems import give_way
 
 FAULT = "This could not be prepared because of a fault in this app. The log (exports.log) has the details."
 GIVEN_UP = 1
-
-
-class GivenUp(Exception):
-    """Whoever asked has had enough."""
 
 
 def main() -> None:
@@ -49,7 +46,7 @@ def main() -> None:
 
     def tell(share: float, doing: str) -> None:
         if enough.is_set():
-            raise GivenUp
+            raise HadEnough
         reply("progress", share=round(share, 3), doing=doing)
 
     give_way()
@@ -57,11 +54,12 @@ def main() -> None:
     # A sending ends by itself, so that it can take an empty repository away; what is only made here is left as it is.
     give_up = enough.set if request["op"] == "push" else _end_now
     signal.signal(signal.SIGTERM, lambda number, frame: give_up())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches a command and its child: the command tells the child
     threading.Thread(target=_listen, args=(give_up,), daemon=True).start()
     try:
         reply("done", last=True, **_answer(request, tell))
-    except GivenUp:
-        reply("stopped", last=True)
+    except HadEnough as left:
+        reply("stopped", message=str(left), last=True)
     except UserError as error:
         reply("error", message=str(error), last=True)
     except Exception as error:

@@ -12,15 +12,17 @@ from qlora_demo.catalogue import find_model
 from qlora_demo.errors import DiskFullError, StorageError, UserError
 from qlora_demo.export.client import ExportChild, Push, Stopped
 from qlora_demo.export.forms import find_form
-from qlora_demo.export.prepared import prepared
-from qlora_demo.jobs.export_queue import PUSH, Export, ExportQueue
+from qlora_demo.export.prepared import clear_half, prepared
+from qlora_demo.jobs.export_queue import PREPARE, PUSH, SENDING_LOST, Export, ExportQueue
 from qlora_demo.recipe import from_json
 from qlora_demo.run_dir import Home, read_json
+from qlora_demo.storage import Storage
 from qlora_demo.systems import free_memory
 
 TICK_SECONDS, TELL_SECONDS = 0.5, 0.5
 WAITS_FOR_MEMORY = "Waits until memory is free"
 STOPPED = "You stopped it."
+CUT_OFF = "This was given up, as the disk was full. Make room, then try again."
 FAULT = "This was given up because of a fault in this app. The server's log has the details."
 NOT_PREPARED = "The files could not be prepared, so nothing was sent."
 NO_TOKEN = "Your token is not here any more. Press the button again."  # noqa: S105 (a sentence)
@@ -29,13 +31,14 @@ NO_TOKEN = "Your token is not here any more. Press the button again."  # noqa: S
 class ExportLine:
     """`busy` tells whether a training or a chat holds memory that will be free later. Only one process of a home may `start` it."""
 
-    def __init__(self, home: Home, queue: ExportQueue, environ: Mapping[str, str], busy: Callable[[], bool]):
-        self._home, self._queue, self._environ, self._busy = home, queue, environ, busy
+    def __init__(self, home: Home, storage: Storage, queue: ExportQueue, environ: Mapping[str, str], busy: Callable[[], bool]):
+        self._home, self._storage, self._queue, self._environ, self._busy = home, storage, queue, environ, busy
         self._pushes: dict[int, Push] = {}
         self._lock = threading.Lock()
         self._running: tuple[Export, ExportChild] | None = None
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
+        self._troubled = ""
 
     def start(self) -> None:
         self._queue.put_back()
@@ -56,11 +59,14 @@ class ExportLine:
         self._thread.join()
         self._thread = None
 
-    def push(self, export: Export, push: Push) -> None:
-        """Gives what is in the line its token."""
-        with self._lock:
-            self._pushes[export.id] = push
+    def push(self, run: str, form: str, owner: str, push: Push) -> bool:
+        """Into the line, with its token. False where this owner is sending that form already."""
+        with self._lock:  # until its token is there, it does not begin
+            if not self._queue.add(run, form, PUSH, owner, push.name):
+                return False
+            self._pushes[self._queue.of_run(run, owner)[form, PUSH].id] = push
         self.wake()
+        return True
 
     def stop(self, export: Export) -> None:
         """Out of the line, or ended at once; half of it is worth nothing and goes. A sending says itself how it ended."""
@@ -71,8 +77,6 @@ class ExportLine:
             return
         if not self._queue.end(export.id, "stopped", STOPPED, was="queued") and self._queue.end(export.id, "stopped", STOPPED):
             self._end_child(lambda running: running.id == export.id)
-        with self._lock:
-            self._pushes.pop(export.id, None)
 
     def _end_child(self, which: Callable[[Export], bool]) -> None:
         with self._lock:
@@ -84,70 +88,78 @@ class ExportLine:
         while not self._closing.is_set():
             try:
                 self.tick()
-            except Exception:  # this thread's outermost edge: one bad tick must not end the line
-                with suppress(OSError):
-                    traceback.print_exc()
+                self._troubled = ""
+            except Exception as error:  # this thread's outermost edge: one bad tick must not end the line
+                if str(error) != self._troubled:  # a trouble that stays is told once
+                    with suppress(OSError):
+                        traceback.print_exc()
+                self._troubled = str(error)
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
 
     def tick(self) -> None:
-        """The next in line, from its start to its end."""
-        export = self._queue.next()
-        if export is None:
-            return
-        try:
-            if not self._has_memory(export):
+        """The first in line that can be made now, from its start to its end."""
+        waiting = self._queue.open()
+        with self._lock:
+            self._pushes = {number: push for number, push in self._pushes.items() if any(export.id == number for export in waiting)}
+        for export in waiting:
+            if export.state == "running":  # left by a tick that could not write down how it ended, as on a full disk
+                self._queue.end(export.id, "failed", SENDING_LOST if export.op == PUSH else CUT_OFF)
                 return
-        except UserError as error:
-            self._queue.end(export.id, "failed", str(error), was="queued")
+        for export in waiting:
+            try:
+                if not self._can_begin(export):
+                    continue
+            except UserError as error:
+                self._queue.end(export.id, "failed", str(error), was="queued")
+                continue
+            if self._queue.begin(export.id):
+                self._finish(export)
             return
-        if self._queue.begin(export.id):
-            self._finish(export)
+
+    def _can_begin(self, export: Export) -> bool:
+        """False of what will have the memory later. Raises StorageError of what never will, or has no room on the disk any more."""
+        if export.op == PUSH:  # behind its own preparing
+            own = self._queue.of_run(export.run, export.owner).get((export.form, PREPARE))
+            return own is None or not own.open()
+        recipe = from_json(read_json(self._home.run(export.run).recipe_json))
+        form, dimensions = find_form(export.form, recipe.method), find_model(recipe.model).dimensions
+        self._storage.check_export(export.owner, form.disk_bytes(dimensions, recipe), form.bytes(dimensions, recipe))
+        needed, free = form.memory_bytes(dimensions), free_memory()
+        if needed <= free:
+            return True
+        if not self._busy():
+            raise StorageError(
+                f"This needs about {needed / 1e9:.1f} GB of the machine's memory; {free / 1e9:.1f} GB are free. Close other programs, or take the "
+                "add-on file."
+            )
+        if export.doing != WAITS_FOR_MEMORY:
+            self._queue.tell(export.id, 0.0, WAITS_FOR_MEMORY)
+        return False
 
     def _finish(self, export: Export) -> None:
         """One that has begun."""
         try:
             target = self._work(export)
         except DiskFullError:
-            self._queue.back(export.id)
-            raise
-        except Stopped:
-            self._queue.end(export.id, "stopped", STOPPED)
+            raise  # and what is told in the end cannot be written either: a later tick sees to it
+        except Stopped as left:
+            self._queue.end(export.id, "stopped", f"{STOPPED} Nothing was published. {left}".strip())
         except UserError as error:
-            if self._closing.is_set() and export.op != PUSH:
-                self._queue.back(export.id)
-            else:
+            if not self._closing.is_set():
                 self._queue.end(export.id, "failed", str(error))
+            elif export.op == PUSH:
+                self._queue.end(export.id, "failed", SENDING_LOST)
+            else:
+                self._queue.back(export.id)
         else:
             self._queue.end(export.id, "finished", target=target)
         finally:
             self._queue.end(export.id, "failed", FAULT)  # of one that has not ended in any of these ways
 
-    def _has_memory(self, export: Export) -> bool:
-        """False where it will have later. Raises StorageError where it never will."""
-        if export.op == PUSH:
-            return True
-        recipe = from_json(read_json(self._home.run(export.run).recipe_json))
-        needed, free = find_form(export.form, recipe.method).memory_bytes(find_model(recipe.model).dimensions), free_memory()
-        if needed <= free:
-            return True
-        if self._busy():
-            self._queue.tell(export.id, 0.0, WAITS_FOR_MEMORY)
-            return False
-        raise StorageError(
-            f"This needs about {needed / 1e9:.1f} GB of the machine's memory; {free / 1e9:.1f} GB are free. Close other programs, or take the add-on "
-            "file."
-        )
-
     def _work(self, export: Export) -> str:
-        """The address of what was sent, "" of what was prepared. Raises UserError."""
-        run, told = self._home.run(export.run), [0.0]
-
-        def tell(share: float, doing: str) -> None:
-            if time.monotonic() - told[0] >= TELL_SECONDS:
-                told[0] = time.monotonic()
-                self._queue.tell(export.id, share, doing)
-
+        """The address of what was sent, "" of what was prepared. Raises UserError, and Stopped."""
+        run = self._home.run(export.run)
         with self._lock:
             push = self._pushes.pop(export.id, None)
         if export.op == PUSH and push is None:
@@ -157,13 +169,27 @@ class ExportLine:
         child = ExportChild(self._environ, self._home.path / "exports.log")
         with self._lock:
             self._running = export, child
-        if self._closing.is_set():
+        if self._closing.is_set() or not self._queue.is_open(export.id):  # stopped while the child was started
             child.end()
         try:
             if push is not None:
-                return child.push(run.path, export.form, push, tell)
-            child.prepare(run.path, export.form, tell)
+                return child.push(run.path, export.form, push, self._teller(export, child.cancel))
+            child.prepare(run.path, export.form, self._teller(export, child.end))
             return ""
         finally:
             with self._lock:
                 self._running = None
+            if export.op != PUSH and not run.export_json(export.form).exists() and run.path.exists():
+                clear_half(run, export.form)
+
+    def _teller(self, export: Export, give_up: Callable[[], None]) -> Callable[[float, str], None]:
+        """Writes down how far it is, now and then, and gives up what nobody waits for any more: another process may have taken it out of the line."""
+        told = [0.0]
+
+        def tell(share: float, doing: str) -> None:
+            if time.monotonic() - told[0] >= TELL_SECONDS:
+                told[0] = time.monotonic()
+                if not self._queue.tell(export.id, share, doing):
+                    give_up()
+
+        return tell

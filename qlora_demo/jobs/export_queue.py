@@ -12,19 +12,21 @@ from qlora_demo.jobs.ledger import Ledger
 
 PREPARE, PUSH = "prepare", "push"
 OPEN = ("queued", "running")
-SENDING_LOST = "The server was restarted while this was sent. Nothing of it is published. Press the button again: your token is kept nowhere."
+SENDING_LOST = (
+    "The server was restarted while this was sent. Look on the Hub whether it arrived; if not, send it again with your token, which is kept nowhere."
+)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS exports(
     id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL, form TEXT NOT NULL, op TEXT NOT NULL, owner TEXT NOT NULL, state TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '', target TEXT NOT NULL DEFAULT '', share REAL NOT NULL DEFAULT 0, doing TEXT NOT NULL DEFAULT '',
-    queued REAL NOT NULL, ended REAL, UNIQUE(run, form, op));
+    queued REAL NOT NULL, ended REAL, UNIQUE(run, form, op, owner));
 """
 
 
 @dataclass(frozen=True)
 class Export:
-    """One row. `op` is "prepare" or "push"; `target` the repository that is pushed to, then its address. States: queued -> running -> finished |
-    failed | stopped."""
+    """One row. `op` is "prepare" or "push"; `target` the repository that is pushed to, then its address. What is prepared is the run's, so `owner` is
+    the run's; what is pushed is whose account it goes to. States: queued -> running -> finished | failed | stopped."""
 
     id: int
     run: str
@@ -51,21 +53,22 @@ class ExportQueue:
         with ledger.connect() as db:
             db.executescript(SCHEMA)
 
-    def add(self, run: str, form: str, op: str, owner: str, target: str = "") -> Export:
-        """Into the line; what waits or runs already stays as it is."""
+    def add(self, run: str, form: str, op: str, owner: str, target: str = "") -> bool:
+        """Into the line. False where it waits or runs already: that stays as it is."""
         sql = """
             INSERT INTO exports(run, form, op, owner, state, target, queued) VALUES(?, ?, ?, ?, 'queued', ?, ?)
-            ON CONFLICT(run, form, op) DO UPDATE SET
-                owner=excluded.owner, state='queued', reason='', target=excluded.target, share=0, doing='', queued=excluded.queued, ended=NULL
-                WHERE state NOT IN ('queued', 'running')"""
+            ON CONFLICT(run, form, op, owner) DO UPDATE SET
+                state='queued', reason='', target=excluded.target, share=0, doing='', queued=excluded.queued, ended=NULL
+                WHERE state NOT IN ('queued', 'running') RETURNING id"""
         with self._ledger.connect() as db:
-            db.execute(sql, (run, form, op, owner, target, time.time()))
-        return self.of_run(run)[form, op]
+            return db.execute(sql, (run, form, op, owner, target, time.time())).fetchone() is not None
 
-    def next(self) -> Export | None:
-        """The first that waits, unless one runs."""
-        found = self._all("SELECT * FROM exports WHERE state IN ('running', 'queued') ORDER BY state DESC, queued, id LIMIT 1")
-        return found[0] if found and found[0].state == "queued" else None
+    def open(self) -> list[Export]:
+        """What runs, then what waits, the next first."""
+        return self._all("SELECT * FROM exports WHERE state IN ('running', 'queued') ORDER BY state DESC, queued, id")
+
+    def is_open(self, export_id: int) -> bool:
+        return bool(self._all("SELECT * FROM exports WHERE id=? AND state IN ('queued', 'running')", export_id))
 
     def begin(self, export_id: int) -> bool:
         """Whether it still waited, and now runs; at most one does."""
@@ -75,9 +78,11 @@ class ExportQueue:
         with self._ledger.connect() as db:
             return db.execute(sql, (export_id,)).fetchone() is not None
 
-    def tell(self, export_id: int, share: float, doing: str) -> None:
+    def tell(self, export_id: int, share: float, doing: str) -> bool:
+        """Whether somebody still waits for it."""
+        sql = "UPDATE exports SET share=?, doing=? WHERE id=? AND state IN ('queued', 'running') RETURNING id"
         with self._ledger.connect() as db:
-            db.execute("UPDATE exports SET share=?, doing=? WHERE id=? AND state IN ('queued', 'running')", (share, doing, export_id))
+            return db.execute(sql, (share, doing, export_id)).fetchone() is not None
 
     def end(self, export_id: int, state: str, reason: str = "", target: str = "", was: str = "running") -> bool:
         """Whether it was in the state `was` until now: the first end wins, and one that was stopped and asked for again is not ended by the first."""
@@ -99,9 +104,13 @@ class ExportQueue:
         with self._ledger.connect() as db:
             db.execute("UPDATE exports SET state='queued', share=0, doing='' WHERE id=? AND state='running'", (export_id,))
 
-    def of_run(self, run: str) -> dict[tuple[str, str], Export]:
-        """By (form, op)."""
-        return {(one.form, one.op): one for one in self._all("SELECT * FROM exports WHERE run=?", run)}
+    def of_run(self, run: str, owner: str) -> dict[tuple[str, str], Export]:
+        """By (form, op): what is prepared of a run, and what this owner sent."""
+        return {(one.form, one.op): one for one in self.all_of_run(run) if one.op == PREPARE or one.owner == owner}
+
+    def all_of_run(self, run: str) -> list[Export]:
+        """Everybody's."""
+        return self._all("SELECT * FROM exports WHERE run=?", run)
 
     def ahead(self, export: Export) -> int:
         """How many are before it."""

@@ -70,15 +70,19 @@ class Scheduler:
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready while nothing trains. Raises StorageError where another server has this home."""
+        self.hold()
+        self._reconcile()
+        self._warm = Warm(self._home, self._environ, self._module) if warm else None
+        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
+        self._thread.start()
+
+    def hold(self) -> None:
+        """No other server of this home from now on, until this process ends. Raises StorageError where there is one."""
         try:
             self._lock.acquire()
         except Timeout as error:
             place = self._home.path
             raise StorageError(f"Another server of this app is using {place}. Close it, or set QLORA_DEMO_HOME to another folder.") from error
-        self._reconcile()
-        self._warm = Warm(self._home, self._environ, self._module) if warm else None
-        self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
-        self._thread.start()
 
     def working(self) -> bool:
         """Whether the line is being worked through here."""

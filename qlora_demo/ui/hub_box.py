@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from qlora_demo.errors import BusyError
 from qlora_demo.export.client import Push
 from qlora_demo.export.forms import ADAPTER, GGUF_Q8, MERGED
 from qlora_demo.export.hub_names import proposed
@@ -45,15 +46,15 @@ class HubBox:
 
 
 def build(settings: Settings) -> HubBox:
-    by_login = settings.oauth and settings.public()
     with gr.Accordion("Hugging Face Hub", open=False, elem_id="hub-box") as fold:
         text('<p class="qd-small">A repository of your own with the model and its card. Private unless you say otherwise.</p>')
-        if by_login:
+        if by_login(settings):
             text(f'<p class="qd-small">{SIGN_IN}</p>')
             gr.LoginButton("Sign in", size="sm", scale=0, min_width=160, elem_id="hub-sign-in")
         form = gr.Radio([], label="What to send", elem_id="hub-form")
         name = gr.Textbox("", label="Name of the repository", max_length=LONGEST_NAME, elem_id="hub-name")
-        token = gr.Textbox("", label=TOKEN, info=TOKEN_HINT, type="password", max_length=LONGEST_TOKEN, visible=not by_login, elem_id="hub-token")
+        shown_to = not by_login(settings)
+        token = gr.Textbox("", label=TOKEN, info=TOKEN_HINT, type="password", max_length=LONGEST_TOKEN, visible=shown_to, elem_id="hub-token")
         private = gr.Checkbox(True, label="Private: only you see it", elem_id="hub-private")
         with gr.Row(elem_classes="qd-line"):
             send = gr.Button(SEND, scale=0, min_width=140, elem_id="hub-send")
@@ -61,6 +62,11 @@ def build(settings: Settings) -> HubBox:
         problem = text("", visible=False, elem_id="hub-problem")
         said = text("", visible=False, elem_id="hub-said")
     return HubBox(fold, form, name, token, private, send, stop, said, problem)
+
+
+def by_login(settings: Settings) -> bool:
+    """Whether visitors send in the name of the account that they sign in with here."""
+    return settings.oauth and settings.public()
 
 
 def draw(part: HubBox, visit: Visit, view: RunView, offers: list[Offer]) -> Updates:
@@ -90,6 +96,8 @@ def wire(part: HubBox, guard: Guard, run: gr.Radio, look: Callable[[Visit, str],
 
     def send(visit: Visit, signed_in: str, run_id: str, *values: Any) -> Updates:
         key, name, typed, private = values
+        if by_login(visit.studio.settings) and not signed_in:
+            raise BusyError(SIGN_IN)
         push = Push((name or "").strip(), private is not False, (signed_in or typed or "").strip())
         visit.studio.exports.push(visit.owner, run_id, key or "", push)
         return {part.token: "", **look(visit, run_id)}

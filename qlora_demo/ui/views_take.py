@@ -5,7 +5,7 @@ from __future__ import annotations
 from qlora_demo.export.forms import ADAPTER, GGUF_ADAPTER, GGUF_F16, GGUF_Q8, MERGED, Form
 from qlora_demo.exports import Offer
 from qlora_demo.jobs.export_queue import PUSH, Export
-from qlora_demo.ui.parts import alert, esc, roughly, size
+from qlora_demo.ui.parts import alert, esc, note, roughly, size
 
 FOR = {
     ADAPTER: "What it learned, alone. For programs that have the base model, such as transformers and vLLM.",
@@ -14,13 +14,13 @@ FOR = {
     GGUF_F16: "As the file above, but twice as large, with the numbers hardly rounded.",
     GGUF_ADAPTER: "What it learned, for llama.cpp with a GGUF file of the base model.",
 }
-PREPARE, STOP, DOWNLOAD = "Prepare", "Stop", "Download"
+PREPARE, STOP, MADE, DOWNLOAD = "Prepare", "Stop", "Being prepared", "Download"
 
 
 def words(offer: Offer, at_once: bool) -> str:
     """The words of its button. `at_once`: nothing needs to be prepared."""
     if offer.open() is not None:
-        return STOP
+        return STOP if offer.mine else MADE
     return DOWNLOAD if at_once or offer.ready is not None else PREPARE
 
 
@@ -63,7 +63,10 @@ def sending(offers: list[Offer], form: Form | None) -> str:
     if push.state == "failed":
         return alert(push.reason)
     if push.state == "stopped":
-        return '<p class="qd-note">You stopped it. Nothing was published.</p>'
+        return note(push.reason)
     if offer.prepare is not None and offer.prepare.open():
         return f'<p class="qd-note">{esc(preparing(offer.prepare, offer.ahead))} Then it is sent.</p>'
+    if push.state == "queued":
+        waits = f"Waits: {offer.ahead} before it." if offer.ahead else "Waits for its turn."
+        return note(f"{waits} You can leave; it goes on.")
     return f'<p class="qd-note">Sending to {esc(push.target)}, {push.share:.0%}. You can leave; it goes on.</p>'

@@ -14,11 +14,8 @@ from typing import Any
 from qlora_demo.errors import UserError
 from qlora_demo.export import hub, hub_session
 from qlora_demo.export.hub_names import Repository
+from qlora_demo.export.hub_words import HadEnough
 from qlora_demo.pipes import own_output
-
-
-class Enough(Exception):
-    """Said by whoever follows."""
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
@@ -29,11 +26,11 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     def tell(share: float) -> None:
         shares.append(share)
         if share >= asked["stop_at"]:
-            raise Enough
+            raise HadEnough
 
     try:
         pushed = hub.push(Path(asked["folder"]), Repository(asked["name"], asked["private"]), asked["token"], tell)
-    except (UserError, Enough) as error:
+    except (UserError, HadEnough) as error:
         return {"error": type(error).__name__, "sentence": str(error), "shares": shares, "trace": traceback.format_exc()}
     return {"url": pushed.url, "commit": pushed.commit, "bytes": pushed.bytes, "shares": shares}
 

@@ -155,7 +155,7 @@ def test_a_model_arrives_whole_private_and_by_one_commit(hub: FakeModelHub, push
 
 def test_progress_is_told_as_bytes_go(hub: FakeModelHub, push: Push) -> None:
     shares = push()["shares"]
-    assert shares == sorted(shares) and shares[-1] == 1 and shares.count(1) == 1
+    assert shares == sorted(shares) and 0.9 < shares[-1] < 1  # that all of it is there, only the answer says
     assert len([share for share in shares if share < 0.5]) > 5
 
 
@@ -360,7 +360,7 @@ def test_a_token_that_ends_meanwhile_leaves_an_empty_repository_and_says_so(hub:
 def test_a_commit_whose_answer_is_lost_counts(hub: FakeModelHub, push: Push) -> None:
     hub.faults["commit"] = Fault(late=True)
     reply = push()
-    assert reply["commit"] == hub.repos[REPO].commits[-1] and reply["shares"][-1] == 1
+    assert reply["commit"] == hub.repos[REPO].commits[-1]
     assert whole(hub) and "delete" not in hub.steps()
 
 
@@ -426,7 +426,7 @@ def test_nobody_waits_for_as_long_as_the_hub_likes(hub: FakeModelHub, push: Push
 
 @pytest.mark.parametrize("stop_at", [0.01, 0.6])
 def test_whoever_ends_it_leaves_nothing(hub: FakeModelHub, push: Push, stop_at: float) -> None:
-    assert push(stop_at=stop_at)["error"] == "Enough"
+    assert push(stop_at=stop_at)["error"] == "HadEnough"
     assert hub.repos == {} and "commit" not in hub.steps()
 
 

@@ -153,7 +153,7 @@ def test_an_instruction_comes_through(instruction: str) -> None:
 @every_family
 def test_answers_end_where_they_should(family) -> None:
     stops = [value for name, value in read(modelfile_of(family.name)) if name == "PARAMETER"]
-    assert stops == [f"stop {token}" for token in ENDS[family.name]]
+    assert stops == [*(f"stop {token}" for token in ENDS[family.name]), "repeat_penalty 1"]
 
 
 def test_the_templates_own_instruction_is_said() -> None:

@@ -37,6 +37,7 @@ def test_it_is_being_prepared() -> None:
     offer = replace(PLAIN, prepare=EXPORT)
     assert "Preparing, 40% (converting for llama.cpp). You can leave; it will be here." in row(offer, False)
     assert words(offer, False) == "Stop"
+    assert words(replace(offer, mine=False), False) == "Being prepared"  # everyone's example
 
 
 @pytest.mark.parametrize(
@@ -62,12 +63,13 @@ def test_what_became_of_a_sending() -> None:
     push = replace(EXPORT, op=PUSH, target="me/<x>", doing="Sending")
     states = {
         "running": "Sending to me/&lt;x&gt;, 40%. You can leave; it goes on.",
-        "stopped": "You stopped it. Nothing was published.",
+        "queued": "Waits: 3 before it. You can leave; it goes on.",
+        "stopped": "No",
         "failed": "No",
         "finished": 'href="me/&lt;x&gt;"',
     }
     for state, said in states.items():
-        assert said in sending([replace(PLAIN, push=replace(push, state=state, reason="No"))], GGUF_Q8)
+        assert said in sending([replace(PLAIN, ahead=3, push=replace(push, state=state, reason="No"))], GGUF_Q8)
     waits = replace(PLAIN, prepare=EXPORT, push=replace(push, state="queued"))
     assert "Preparing, 40%" in sending([waits], GGUF_Q8) and "Then it is sent." in sending([waits], GGUF_Q8)
     assert sending([PLAIN], GGUF_Q8) == "" and sending([PLAIN], None) == ""
