@@ -11,7 +11,7 @@ from qlora_demo.evaluation.verdict import SET_ASIDE
 from qlora_demo.events import EventWriter
 from qlora_demo.jobs.fitting import out_of_memory
 from qlora_demo.jobs.prepared import Prepared
-from qlora_demo.models.loading import Precision, load_base, with_adapter
+from qlora_demo.models.loading import Precision, keep_packing_layout, load_base, with_adapter
 from qlora_demo.models.pair import Pair
 from qlora_demo.run_dir import RunDir
 from qlora_demo.training.artifact import ADAPTER, rounded
@@ -45,8 +45,10 @@ def _pair(run: RunDir, prepared: Prepared) -> Pair:
     """Both sides of the test. After full training the base is read again, to stand beside what became of it; a model that was spread over cards is
     read again whole, as it needs less to answer than to learn."""
     if prepared.model is None:
-        whole = with_adapter(load_base(prepared.folder, prepared.recipe.method, prepared.precision, prepared.device), run.adapter, ADAPTER).eval()
-        return Pair(whole, whole, ADAPTER)
+        base = load_base(prepared.folder, prepared.recipe.method, prepared.precision, prepared.device)
+        keep_packing_layout(base)
+        model = with_adapter(base, run.adapter, ADAPTER).eval()
+        return Pair(model, model, ADAPTER)
     model = prepared.model.eval()
     if prepared.recipe.method != "full":
         return Pair(model, model, ADAPTER)

@@ -97,8 +97,8 @@ class StepTrainer(SFTTrainer):
         step, ranks = self.state.global_step, self._setting.ranks
         weights = [p for p in model.parameters() if p.requires_grad]
         ranks.begin_step(weights, self.args.seed + step)
-        total = self._accumulate(self._prepare_inputs(inputs), self._learned[step])
-        return ranks.add_up(weights, total)
+        mine = self._prepare_inputs(inputs) if inputs else []  # Trainer's own takes nothing for a mistake
+        return ranks.add_up(weights, self._accumulate(mine, self._learned[step]))
 
     def _accumulate(self, batches: list[Batch], learned: int) -> torch.Tensor:
         """Gradients of these batches' part of the mean over `learned` tokens; returns that part."""

@@ -28,12 +28,12 @@ from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.run_dir import Home, RunDir, read_json, write_json
 from qlora_demo.source.place import bundled_folder
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 WORKER = "exact_worker"
-STEPS = 45
+STEPS = 30
 LOSS, WEIGHT = 2e-5, 5e-5
-"""Events round losses to five digits; 45 steps of Adam make a difference in the last digits of a gradient somewhat larger (weights are about 0.1)."""
-SECONDS = 90
+"""Events round losses to five digits; 30 steps of Adam make a difference in the last digits of a gradient somewhat larger (weights are about 0.1)."""
+SECONDS = 150
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Place:
     alone: dict[str, RunDir]
 
     def run(self, name: str, method: str = "lora", **fields: object) -> RunDir:
-        return make_run(self.home, name, rows=9, method=method, epochs=15.0, micro_batch_size=1, evaluations=1, **fields)
+        return make_run(self.home, name, rows=9, method=method, epochs=10.0, micro_batch_size=1, evaluations=1, **fields)
 
     def by_one(self, method: str) -> RunDir:
         if method not in self.alone:
@@ -136,7 +136,7 @@ def test_whatever_is_killed_the_run_goes_on_and_ends_as_if_nothing_had_happened(
     first = until_step(run, 1, 5)
     first[1].send_signal(signal.SIGKILL)
     assert psutil.wait_procs(first, timeout=20)[1] == []
-    second = until_step(run, 2, 15)
+    second = until_step(run, 2, 10)
     psutil.Process(processes.signed(run).pid).kill()
     assert psutil.wait_procs(second, timeout=20)[1] == []
     deadline = time.monotonic() + SECONDS
@@ -145,7 +145,7 @@ def test_whatever_is_killed_the_run_goes_on_and_ends_as_if_nothing_had_happened(
         time.sleep(0.1)
     same_run(run, place.by_one("lora"))
     begun = {e["attempt"]: e["step"] for e in reversed(read_events(run.events)[0]) if e["type"] == "step"}
-    assert begun[1] == 1 and begun[2] > 4 and begun[3] > 14
+    assert begun[1] == 1 and begun[2] > 4 and begun[3] > 9
     assert ranks_of(run) == []
 
 
@@ -193,7 +193,7 @@ def test_a_model_that_is_spread_learns_as_a_whole_one_and_goes_on_after_an_inter
     assert result["trainable_parameters"] == alone["trainable_parameters"]
     assert result["held_out_loss"] == pytest.approx(alone["held_out_loss"], abs=LOSS)
     reports = [read_json(one.report_json) for one in (run, place.by_one("qlora"))]
-    assert reports[0]["adapted"]["loss"] == pytest.approx(reports[1]["adapted"]["loss"], abs=1e-3)
+    assert reports[0]["adapted"]["loss"] == pytest.approx(reports[1]["adapted"]["loss"], abs=LOSS)
 
 
 def test_a_launch_that_starts_fewer_fails_loudly(place: Place, tmp_path: Path) -> None:
