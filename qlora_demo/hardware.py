@@ -47,8 +47,10 @@ class Machine:
         return free_memory()
 
     def title(self) -> str:
-        """For the page's head: "CPU, 2 cores" or the card's name."""
-        return self.name if self.device == "cuda" else f"CPU, {self.cores} core{'s' if self.cores > 1 else ''}"
+        """For the page's head: "CPU, 2 cores", the card's name, or "2 × NVIDIA L4"."""
+        if self.device == "cuda":
+            return self.name if self.processes == 1 else f"{self.processes} × {self.name}"
+        return f"CPU, {self.cores} core{'s' if self.cores > 1 else ''}"
 
 
 def detect(settings: Settings) -> Machine:

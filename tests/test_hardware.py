@@ -36,12 +36,12 @@ def four_cards(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_cards_of_the_first_ones_kind_train_together(four_cards: None) -> None:
     assert hardware.cards() == ["GPU-0", "GPU-1", "GPU-3"]
     machine = hardware.detect(Settings())
-    assert (machine.processes, machine.free_bytes()) == (3, 12 * GB)
+    assert (machine.processes, machine.free_bytes(), machine.title()) == (3, 12 * GB, "3 × L4")
 
 
 def test_fewer_where_somebody_says_so(four_cards: None, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = hardware.detect(Settings(processes=1))
-    assert (machine.processes, machine.free_bytes()) == (1, 20 * GB)
+    assert (machine.processes, machine.free_bytes(), machine.title()) == (1, 20 * GB, "L4")
     assert hardware.detect(Settings(processes=9)).processes == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-1")
     assert hardware.cards() == ["GPU-3", "GPU-1"]
