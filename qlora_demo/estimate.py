@@ -262,7 +262,7 @@ def sharded_memory(d: Dimensions, recipe: Recipe, longest: int, computing: Compu
     return Memory(
         weights=_weights(d, recipe.method, computing.number) // cards + 2 * layer + head,
         adapter=computing.number * adapter,
-        gradients=(computing.number + 4) * adapter,  # and in 32 bits, while they are added up
+        gradients=computing.number * adapter,
         optimizer=(12 if computing.number == 2 else 8) * adapter,
         activations=alone.activations,
         overhead=CARD_OVERHEAD,

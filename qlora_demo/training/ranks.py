@@ -19,7 +19,7 @@ T = TypeVar("T")
 PATIENCE = timedelta(days=2)
 """The others wait while the first fetches a base model, saves a point or tests; the watchdog ends what gets nowhere."""
 AT_ONCE = 8_000_000
-"""Gradients that are added up in one call, in 32 bits; more only where one parameter alone has more."""
+"""Gradients that are added up in one call, in 32 bits."""
 WORDS = ("", "stop", "interrupt", "deadline")
 """What may end a training, by the numbers in which it is told."""
 
@@ -93,11 +93,12 @@ class Ranks:
         gradients are rounded once, as after the micro-batches of a single process."""
         if self.size == 1:
             return loss
-        for some in _pieces(weights):
-            parts = [torch.zeros_like(w, dtype=torch.float32) if w.grad is None else w.grad.float() for w in some]
-            summed = self._sum(torch.cat([part.flatten() for part in parts]))
-            for weight, part in zip(some, summed.split([weight.numel() for weight in some]), strict=True):
-                weight.grad = part.view_as(weight).to(weight.dtype)
+        for weight in weights:
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad.contiguous()
+        for some in _groups([piece for weight in weights for piece in weight.grad.view(-1).split(AT_ONCE)]):
+            summed = self._sum(torch.cat([piece.float() for piece in some]))
+            for piece, whole in zip(some, summed.split([piece.numel() for piece in some]), strict=True):
+                piece.copy_(whole)
         return self._sum(loss)
 
     def _sum(self, numbers: torch.Tensor) -> torch.Tensor:
@@ -119,11 +120,12 @@ def lost(error: BaseException) -> bool:
     return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error))
 
 
-def _pieces(weights: Sequence[torch.nn.Parameter]) -> Iterator[list[torch.nn.Parameter]]:
-    some: list[torch.nn.Parameter] = []
-    for weight in weights:
-        if some and sum(w.numel() for w in some) + weight.numel() > AT_ONCE:
+def _groups(pieces: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Of at most AT_ONCE numbers together."""
+    some: list[torch.Tensor] = []
+    for piece in pieces:
+        if some and sum(p.numel() for p in some) + piece.numel() > AT_ONCE:
             yield some
             some = []
-        some.append(weight)
+        some.append(piece)
     yield some

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from qlora_demo.jobs.deadline import TIME_IS_UP
+from qlora_demo.training import ranks as module
 from qlora_demo.training.ranks import ALONE, WORDS, Ranks
 
 
@@ -20,6 +21,7 @@ def weights_of(*numbers: float) -> list[torch.nn.Parameter]:
 
 def together(rank: int, meeting: Path) -> dict[str, object]:
     """At the top of the module, so that other processes find it."""
+    module.AT_ONCE = 2  # so that a weight is added up in pieces, and pieces of two together
     ranks = Ranks.join(rank, 2, meeting, "cpu")
     weights = weights_of(0.5)
     asked = ranks.heard_by_all(lambda: "stop" if rank == 0 else "interrupt")
