@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import bitsandbytes
 import yaml
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import CPUOffloadPolicy, OffloadPolicy, fully_shard
+from torch.distributed.fsdp import fully_shard
 from transformers import PreTrainedModel
 
 
@@ -23,17 +24,11 @@ def shipped() -> dict[str, object]:
 def shard(model: PreTrainedModel, device: str, size: int) -> None:
     """`model` is the causal model with its adapter in it, in the machine's memory; afterwards its frozen weights are spread over `size` cards. A head
     that is the embedding too stays whole, as it is read outside of the layers' own pass."""
-    config = shipped()
-    offload = CPUOffloadPolicy() if config["fsdp_offload_params"] else OffloadPolicy()
     inner, embedding, head = model.model, model.get_input_embeddings(), model.get_output_embeddings()
     tied = embedding.weight is head.weight
     whole = {p for p in model.parameters() if p.requires_grad} | ({embedding.weight} if tied else set())
-    how = {
-        "mesh": init_device_mesh(device, (size,)),
-        "reshard_after_forward": bool(config["fsdp_reshard_after_forward"]),
-        "offload_policy": offload,
-        "ignored_params": whole,
-    }
+    back = bool(shipped()["fsdp_reshard_after_forward"])
+    how = {"mesh": init_device_mesh(device, (size,)), "reshard_after_forward": back, "ignored_params": whole}
     for layer in inner.layers:
         fully_shard(layer, **how)
     for part in () if tied else (embedding, head):
@@ -41,4 +36,7 @@ def shard(model: PreTrainedModel, device: str, size: int) -> None:
     fully_shard(inner, **how)
     for weight in whole:
         weight.data = weight.data.to(device)
+    for module in model.modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            module.quant_state.to(device)  # the scales of its packed weights; the layer itself keeps them whole
     model.hf_device_map = {"": 0 if device == "cuda" else "cpu"}  # accelerate refuses 4-bit weights that lie elsewhere than it computes
