@@ -293,7 +293,7 @@ def _ways(d: Dimensions, recipe: Recipe, longest: int, computing: Computing) -> 
 @dataclass(frozen=True)
 class Work:
     """What a run computes: so many tokens over all epochs, in so many steps, on `cores` of a processor or on so many cards. (Several processes on a
-    processor share its cores, and are no faster.)"""
+    processor share its cores: no gain is counted.)"""
 
     recipe: Recipe
     dimensions: Dimensions
