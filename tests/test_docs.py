@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
+
+from qlora_demo.catalogue import MODELS
+from qlora_demo.export.forms import ADAPTER, GGUF_Q8, MERGED
+from qlora_demo.recipe import Recipe
+from qlora_demo.settings import Settings, table
+from qlora_demo.ui.parts import size
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,6 +38,12 @@ def test_a_space_can_be_made_of_this_repository() -> None:
     assert about["title"] == re.search(r"^# (.*)$", README.split("---\n", 2)[2], re.MULTILINE)[1]
 
 
+def test_signing_in_asks_for_no_more_than_pushing_needs() -> None:
+    about = yaml.safe_load(README.split("---\n")[1])
+    assert about["hf_oauth"] is True and about["hf_oauth_scopes"] == ["contribute-repos"]
+    assert "contribute-repos" in (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+
+
 def test_the_two_commands_are_there() -> None:
     assert "pip install -r requirements.txt && python app.py" in README
     assert "pip install -r requirements-dev.txt && python -m pytest" in README
@@ -53,6 +66,32 @@ def test_every_command_of_the_readme_exists() -> None:
     for command in ("check", "estimate", "evaluate", "train", "chat", "runs", "show", "stop", "resume", "delete", "models"):
         assert command in README
         assert f"\ndef {command}(" in source
+
+
+def test_the_sizes_of_what_is_taken_home_are_those_of_the_arithmetic() -> None:
+    lines = (ROOT / "docs" / "take-home.md").read_text(encoding="utf-8").splitlines()
+    models = {model.name: model for model in MODELS}
+    told = [cells for line in lines if (cells := [cell.strip() for cell in line.split("|")[1:-1]]) and cells[0] in models]
+    assert len(told) == 4
+    for name, numbers, *sizes in told:
+        dimensions, recipe = models[name].dimensions, Recipe(rank=16)
+        assert numbers == f"{dimensions.parameters() / 1e9:.2f} billion"
+        assert sizes == [size(form.bytes(dimensions, recipe)) for form in (ADAPTER, GGUF_Q8, MERGED)]
+
+
+def test_the_limits_in_the_hosts_guide_are_those_of_the_settings() -> None:
+    guide = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+    public, workshop = (Settings.from_env({"QLORA_DEMO_MODE": "public", **more}) for more in ({}, {"QLORA_DEMO_WORKSHOP": "a-code"}))
+    rows = re.findall(r"^\| [^|]+ \| `QLORA_DEMO_(\w+)` \| ([\d,]+)[^|]* \| ([\d,]+)[^|]* \|$", guide, re.MULTILINE)
+    assert len(rows) == 12
+    for variable, *told in rows:
+        assert [int(number.replace(",", "")) for number in told] == [asdict(one)[variable.lower()] for one in (public, workshop)], variable
+
+
+def test_every_variable_in_the_guides_exists() -> None:
+    known = {name for name, _, _ in table()}
+    named = {name for document in DOCUMENTS for name in re.findall(r"QLORA_DEMO_[A-Z_]+", document.read_text(encoding="utf-8"))}
+    assert named - known == set()
 
 
 def test_every_promise_names_tests_that_are_there() -> None:

@@ -134,7 +134,9 @@ def test_over_http(served: Served, tmp_path: Path) -> None:
     assert whole.status_code == 200
     assert whole.headers["content-type"] == "application/zip"
     assert whole.headers["content-disposition"] == "attachment; filename=\"Zw_lf ..-x.zip\"; filename*=UTF-8''Zw%C3%B6lf%20..-x.zip"
-    assert set(content(whole.content).values()) == set(FILES.values())
+    found = {name.partition("/")[2]: held for name, held in content(whole.content).items()}
+    assert set(found) == {*FILES, "README.md"} and found["adapter_model.safetensors"] == FILES["adapter_model.safetensors"]
+    assert json.loads(found["adapter_config.json"])["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
     head = httpx2.head(f"{served.url}download/{ticket}", timeout=60)
     assert (head.status_code, head.headers["content-length"], head.content) == (200, str(len(whole.content)), b"")
     assert httpx2.post(f"{served.url}download/{ticket}", timeout=60).status_code == 404

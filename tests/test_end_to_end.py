@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from persona import PROBES, Trained, train_persona
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from qlora_demo.catalogue import BUNDLED_ID, find_model
@@ -21,6 +21,8 @@ from qlora_demo.chat.engine import Engine, Question
 from qlora_demo.data.conversation import Message
 from qlora_demo.data.rendering import Renderer, load_tokenizer
 from qlora_demo.examples import EXAMPLES
+from qlora_demo.export.about import about_run
+from qlora_demo.export.usage import LONGEST_ANSWER, ways
 from qlora_demo.models.loading import Precision
 from qlora_demo.models.pair import Sampling
 from qlora_demo.owners import LOCAL
@@ -30,44 +32,12 @@ from qlora_demo.source.place import bundled_folder
 from qlora_demo.studio import Studio
 
 pytestmark = pytest.mark.end_to_end
-ROOT = Path(__file__).resolve().parent.parent
 NAME = "Wilna"
-PROBES = ("What do people call you?", "Could you tell me your name, please?", "Who am I speaking with?")
-
-
-@dataclass(frozen=True)
-class Trained:
-    home: Home
-    result: dict
-
-    def command(self, *words: str) -> subprocess.CompletedProcess:
-        own = {"QLORA_DEMO_HOME": str(self.home.path), "QLORA_DEMO_OFFLINE": "1", "QLORA_DEMO_DEVICE": "cpu"}
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), **own}
-        return subprocess.run([sys.executable, "-m", "qlora_demo", *words], capture_output=True, text=True, env=environ, check=False)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, bundled_models: Path) -> Home:
-    made = Home(tmp_path_factory.mktemp("e2e") / "home").create()
-    bundled_folder(made.models).symlink_to(bundled_folder(bundled_models), target_is_directory=True)
-    return made
-
-
-def train_persona(home: Home, method: str) -> Trained:
-    """On the persona example, the quick preset."""
-    done = Trained(home, {}).command("train", str(ROOT / "examples" / "character.jsonl"), "--method", method, "--preset", "quick", "--json")
-    assert done.returncode == 0, done.stderr
-    return Trained(home, json.loads(done.stdout.splitlines()[-1]))
-
-
-@pytest.fixture(scope="module")
-def trained(home: Home) -> Trained:
-    return train_persona(home, "lora")
-
-
-@pytest.fixture(scope="module")
-def full(home: Home, trained: Trained) -> Trained:
-    return train_persona(home, "full")
+def full(real_home: Home, trained: Trained) -> Trained:
+    return train_persona(real_home, "full")
 
 
 def test_lora_learns_the_name_and_the_base_stays_who_it_was(trained: Trained) -> None:
@@ -98,11 +68,11 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qlora_demo.chat.engine.chat_precision", lambda device: Precision(torch.float32, "", "fp32"))
 
 
-def chatted(trained: Trained) -> str:
+def chatted(trained: Trained, max_new_tokens: int = 24) -> str:
     """What our chat answers to the first of PROBES."""
     engine = Engine(Settings(home=str(trained.home.path), device="cpu", offline=True))
     asked = [[Message("user", PROBES[0])]] * 2
-    question = Question(trained.home.run(trained.result["run"]), asked, Sampling(max_new_tokens=24))
+    question = Question(trained.home.run(trained.result["run"]), asked, Sampling(max_new_tokens=max_new_tokens))
     return engine.ask(question, lambda column, text: None, lambda: False).answers[1].text
 
 
@@ -117,6 +87,42 @@ def test_the_adapter_loads_plainly_and_answers_as_our_chat(trained: Trained) -> 
         tokens = model.generate(input_ids=torch.tensor([prompt]), max_new_tokens=24, do_sample=False)[0][len(prompt) :]
     plain = AutoTokenizer.from_pretrained(folder).decode(tokens, skip_special_tokens=True).strip()
     assert chatted(trained) == plain
+
+
+def in_32_bits(folder: Path, copy: Path) -> Path:
+    """The same model; a program that leaves the precision to it loads it exactly, so that answers can be held equal."""
+    copy.mkdir()
+    for path in folder.iterdir():
+        if path.name != "config.json":
+            (copy / path.name).symlink_to(path.resolve())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (copy / "config.json").write_text(json.dumps({**config, "dtype": "float32"}), encoding="utf-8")
+    return copy
+
+
+def printed(code: str, folder: Path) -> str:
+    """What a program prints that was copied from the page, started in `folder`."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.usefixtures("exact")
+def test_the_program_to_copy_for_an_adapter_answers_as_our_chat(trained: Trained, tmp_path: Path) -> None:
+    """Changed in one place alone: the base model lies on this disk, so its id on the hub gives way to its folder."""
+    run = trained.home.run(trained.result["run"])
+    about, base = about_run(run), in_32_bits(bundled_folder(trained.home.models), tmp_path / "base")
+    code, published = ways(about, "adapter", "adapter", PROBES[0])[0].code, repr(about.base.published())
+    assert code.count(published) == 1
+    assert printed(code.replace(published, repr(str(base))), run.path) == chatted(trained, LONGEST_ANSWER)
+
+
+@pytest.mark.usefixtures("exact")
+def test_the_program_to_copy_for_a_whole_model_answers_as_our_chat(full: Trained, tmp_path: Path) -> None:
+    run = full.home.run(full.result["run"])
+    in_32_bits(run.model, tmp_path / "model")
+    code = ways(about_run(run), "merged", "model", PROBES[0])[0].code
+    assert printed(code, tmp_path) == chatted(full, LONGEST_ANSWER)
 
 
 def test_the_templates_tokens_are_those_of_the_tokenizer(bundled_models: Path) -> None:
@@ -143,9 +149,9 @@ def test_the_full_model_loads_plainly_has_moved_and_answers_as_our_chat(full: Tr
     assert chatted(full) == tokenizer.decode(tokens, skip_special_tokens=True).strip()
 
 
-def test_every_example_trains_and_answers(home: Home) -> None:
+def test_every_example_trains_and_answers(real_home: Home) -> None:
     """A few steps of each, and a question to each: the goal, the kind of rows, the verdict, and two answers."""
-    studio = Studio(Settings(home=str(home.path), device="cpu", offline=True))
+    studio = Studio(Settings(home=str(real_home.path), device="cpu", offline=True))
     studio.start()
     try:
         runs = {}

@@ -10,7 +10,8 @@ import pytest
 from filelock import FileLock
 
 from qlora_demo.errors import StorageError
-from qlora_demo.housekeeping import House, Housekeeper, delete_run, sweep_leftovers, sweep_old, sweep_temporary
+from qlora_demo.export.prepared import mark, prepared
+from qlora_demo.housekeeping import House, Housekeeper, delete_run, sweep_leftovers, sweep_old, sweep_prepared, sweep_temporary
 from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.room import RESERVE, RESERVE_BYTES
 from qlora_demo.run_dir import Home, write_json
@@ -49,7 +50,7 @@ def run(house: House, name: str, state: str, age: float = 0.0, owner: str = "me"
     if state != "queued":
         house.ledger.claim("train")
         house.ledger.move(job.id, ("starting",), state)
-    with house.ledger._connect() as db:
+    with house.ledger.connect() as db:
         db.execute("UPDATE jobs SET ended=?, created=? WHERE id=?", (NOW - age, NOW - age, job.id))
     return made.path
 
@@ -219,3 +220,24 @@ def test_on_a_full_disk_a_run_goes_with_all_it_has(house: House, monkeypatch: py
     monkeypatch.setattr("qlora_demo.storage.free_bytes", lambda folder: 0)
     assert delete_run(house, "over")
     assert not place.exists() and not house.ledger.jobs()
+
+
+def test_what_was_prepared_goes_a_day_after_it_was_last_taken(house: House) -> None:
+    runs = {name: house.home.run(run(house, name, "finished").name) for name in ("old", "young")}
+    for name, made in runs.items():
+        aged(made.exports / "merged" / "model.safetensors", 0)
+        mark(made, "merged", 1.0)
+        os.utime(made.export_json("merged"), (NOW - DAY - (60 if name == "old" else -60),) * 2)
+    sweep_prepared(house, NOW)
+    assert prepared(runs["old"], "merged") is None and list(runs["old"].exports.iterdir()) == []
+    kept = prepared(runs["young"], "merged")
+    assert kept is not None and kept.files[0][:2] == ("model.safetensors", 1) and kept.bytes() == 1
+
+
+def test_what_was_half_prepared_goes_after_an_hour(house: House) -> None:
+    made = house.home.run(run(house, "run", "finished").name)
+    half = aged(made.exports / ".merged.tmp" / "part-0.safetensors", HOUR + 60)
+    os.utime(half.parent, (NOW - HOUR - 60,) * 2)
+    fetching = aged(house.home.path / "tools" / ".fetching-x", HOUR + 60, folder=True)
+    sweep_leftovers(house, NOW)
+    assert not half.parent.exists() and not fetching.exists()

@@ -24,6 +24,7 @@ def shown(text: str, **environ: str) -> str:
     ("text", "left"),
     [
         (f"401 for {HUB}.", "401 for <secret>."),
+        ("hf_oauth_eyJhbGciOi-x.eyJzdWIiOiIx_Q.Sflk-xwRJSM. Next", "<secret>. Next"),
         ("Authorization: Bearer abcdef0123456789==", "Authorization: Bearer <secret>"),
         ("key sk-proj-0123456789abcdef0123", "key <secret>"),
         ("ghp_0123456789abcdef0123 AKIAIOSFODNN7EXAMPLE", "<secret> <secret>"),

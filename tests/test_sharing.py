@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from finished import filled
 
-from qlora_demo.errors import BusyError, NotFoundError
+from qlora_demo.errors import BusyError, NotFoundError, StorageError
 from qlora_demo.run_dir import write_json
 from qlora_demo.settings import Settings
 from qlora_demo.studio import Studio
@@ -46,6 +47,9 @@ def test_a_guest_reads_and_changes_nothing(studio: Studio, tmp_path: Path) -> No
         studio.download(guest, run)
     with pytest.raises(BusyError, match="not download it"):
         studio.download(guest, run, "csv")
+    with pytest.raises(StorageError, match="not whole"):
+        studio.download(owner, run)
+    filled(studio.home.run(run).adapter)
     assert studio.download(owner, run)
     with pytest.raises(NotFoundError):
         studio.data_of(guest, run)

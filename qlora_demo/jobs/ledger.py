@@ -90,7 +90,7 @@ class Ledger:
         self._path = path
         try:
             # Switching a new file to WAL does not wait for another opener; the lock does.
-            with FileLock(f"{path}.lock"), self._connect() as db:
+            with FileLock(f"{path}.lock"), self.connect() as db:
                 db.execute("PRAGMA journal_mode=WAL")
                 found = db.execute("PRAGMA user_version").fetchone()[0]
                 if found not in (0, VERSION):
@@ -114,7 +114,7 @@ class Ledger:
     def can_write(self) -> bool:
         """Whether a row could be written now; none is."""
         try:
-            with self._connect() as db:
+            with self.connect() as db:
                 db.execute("BEGIN IMMEDIATE")
                 db.execute("INSERT INTO datasets(id, owner, name, created) VALUES('', '', '', 0)")
                 db.execute("ROLLBACK")
@@ -139,7 +139,7 @@ class Ledger:
             INSERT OR IGNORE INTO jobs(kind, run, owner, state, reason, set_id, created, queued, started, ended, pid, pid_created, boot_id)
             VALUES('train', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
         times = (found.created, found.created, found.started, found.ended)
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute(sql, (found.run, found.owner, found.state, found.reason, found.set_id, *times, *process))
         self.add_owner(found.owner)  # whose browser still has the key
 
@@ -167,7 +167,7 @@ class Ledger:
         return self._maybe(sql, (attempt, None if keep_place else time.time(), job_id, *from_states)) is not None
 
     def set_worker(self, job_id: int, pid: int, pid_created: float, boot_id: str) -> None:
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("UPDATE jobs SET pid=?, pid_created=?, boot_id=? WHERE id=?", (pid, pid_created, boot_id, job_id))
 
     def jobs(self, owner: str | None = None) -> list[Job]:
@@ -209,7 +209,7 @@ class Ledger:
 
     def to_front(self, job_id: int) -> None:
         """Of those that wait."""
-        with self._connect() as db:
+        with self.connect() as db:
             first = db.execute("SELECT MIN(queued) AS first FROM jobs WHERE state='queued'").fetchone()["first"]
             db.execute("UPDATE jobs SET queued=? WHERE id=? AND state='queued'", ((first or time.time()) - 1, job_id))
 
@@ -219,7 +219,7 @@ class Ledger:
     def remove_run(self, run: str, put_away: Callable[[], object]) -> bool:
         """Unless it is active or gone already. `put_away` takes its directory out of the way before the row is gone for good: a crash in between
         leaves a row without a directory, which the next start drops, and never a directory that would come back as a run."""
-        with self._connect() as db:
+        with self.connect() as db:
             gone = db.execute("DELETE FROM jobs WHERE run=? AND state NOT IN ('starting', 'running', 'stopping') RETURNING id", (run,)).fetchall()
             if gone:
                 put_away()
@@ -230,39 +230,39 @@ class Ledger:
     # Owners, and what they share
 
     def add_owner(self, owner: str) -> None:
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("INSERT OR IGNORE INTO owners(owner, created) VALUES(?, ?)", (owner, time.time()))
 
     def knows_owner(self, owner: str) -> bool:
-        with self._connect() as db:
+        with self.connect() as db:
             return db.execute("SELECT 1 FROM owners WHERE owner=?", (owner,)).fetchone() is not None
 
     def hand_over(self, owner: str, to: str) -> list[str]:
         """All jobs and data sets of one owner to another. Returns the ids of the runs."""
-        with self._connect() as db:
+        with self.connect() as db:
             runs = [row["run"] for row in db.execute("UPDATE jobs SET owner=? WHERE owner=? RETURNING run", (to, owner))]
             db.execute("UPDATE datasets SET owner=? WHERE owner=?", (to, owner))
         return runs
 
     def share(self, run: str, link: str) -> None:
         """`link` is what the run's secret link hashes to; another one takes its place."""
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("INSERT INTO shares(run, link) VALUES(?, ?) ON CONFLICT(run) DO UPDATE SET link=excluded.link", (run, link))
 
     def is_shared(self, run: str) -> bool:
-        with self._connect() as db:
+        with self.connect() as db:
             return db.execute("SELECT 1 FROM shares WHERE run=?", (run,)).fetchone() is not None
 
     def unshare(self, run: str) -> None:
         """Neither the link nor those who came by it reach the run any more."""
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("DELETE FROM shares WHERE run=?", (run,))
             db.execute("DELETE FROM guests WHERE run=?", (run,))
 
     def add_guest(self, link: str, owner: str) -> str:
         """The run behind a link, which this owner may read from now on; "" where there is none, or none any more."""
         sql = "INSERT INTO guests(run, owner) SELECT run, ? FROM shares WHERE link=? ON CONFLICT DO UPDATE SET owner=owner RETURNING run"
-        with self._connect() as db:
+        with self.connect() as db:
             row = db.execute(sql, (owner, link)).fetchone()
         return row["run"] if row else ""
 
@@ -276,32 +276,32 @@ class Ledger:
 
     def restore_dataset(self, dataset_id: str, owner: str, name: str, created: float) -> None:
         """One that is there already stays as it is."""
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("INSERT OR IGNORE INTO datasets(id, owner, name, created) VALUES(?, ?, ?, ?)", (dataset_id, owner, name, created))
             db.execute("INSERT OR IGNORE INTO owners(owner, created) VALUES(?, ?)", (owner, created))
 
     def dataset_name(self, dataset_id: str) -> str:
         """The file that it was read from, as a command would name it."""
-        with self._connect() as db:
+        with self.connect() as db:
             return db.execute("SELECT name FROM datasets WHERE id=?", (dataset_id,)).fetchone()["name"]
 
     def dataset_owner(self, dataset_id: str) -> str | None:
-        with self._connect() as db:
+        with self.connect() as db:
             row = db.execute("SELECT owner FROM datasets WHERE id=?", (dataset_id,)).fetchone()
         return row["owner"] if row else None
 
     def datasets(self, owner: str) -> list[str]:
         """The ids of all data sets of this owner."""
-        with self._connect() as db:
+        with self.connect() as db:
             return [row["id"] for row in db.execute("SELECT id FROM datasets WHERE owner=? ORDER BY created", (owner,))]
 
     def all_datasets(self) -> dict[str, str]:
         """Every data set's owner by its id."""
-        with self._connect() as db:
+        with self.connect() as db:
             return {row["id"]: row["owner"] for row in db.execute("SELECT id, owner FROM datasets")}
 
     def remove_dataset(self, dataset_id: str) -> None:
-        with self._connect() as db:
+        with self.connect() as db:
             db.execute("DELETE FROM datasets WHERE id=?", (dataset_id,))
 
     def _one(self, sql: str, values: Sequence[object]) -> Job:
@@ -311,11 +311,12 @@ class Ledger:
         return next(iter(self._all(sql, values)), None)
 
     def _all(self, sql: str, values: Sequence[object]) -> list[Job]:
-        with self._connect() as db:
+        with self.connect() as db:
             return [Job(**dict(row)) for row in db.execute(sql, values).fetchall()]
 
     @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
+    def connect(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, synced to disk at its end. Raises DiskFullError."""
         db = sqlite3.connect(self._path, timeout=30)
         db.row_factory = sqlite3.Row
         try:

@@ -69,6 +69,18 @@ class Guard:
 
         return _listen(triggers, edited, [self.key, *inputs], outputs, {})
 
+    def on_account(
+        self, triggers: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML, **options: Any
+    ) -> gr.events.Dependency:
+        """As `on`, for what is done on the Hub in a visitor's name. The handler is given the token of the account that they signed in with before
+        its inputs, "" for none; it lives in that one call alone."""
+        answered = self._answering(handler, place)
+
+        def asked(request: gr.Request, profile: gr.OAuthProfile | None, account: gr.OAuthToken | None, key: str, *values: Any) -> Updates:
+            return answered(request, profile, key, account.token if account else "", *values)
+
+        return _listen(triggers, asked, [self.key, *inputs], outputs, options)
+
     def tick(self, trigger: Any, handler: Handler, inputs: list, outputs: list, place: gr.HTML) -> None:
         """As `on`, for what happens by itself: it clears no message of what a person did."""
 

@@ -9,7 +9,7 @@ import gradio as gr
 from qlora_demo.run_view import RunView
 from qlora_demo.settings import Settings
 from qlora_demo.submission import LONGEST_NAME
-from qlora_demo.ui import compare_box, download_button, host_box, keeping, report_fold, share_box
+from qlora_demo.ui import compare_box, host_box, keeping, report_fold, share_box, take_box, use_fold
 from qlora_demo.ui.guard import Guard, Updates, Visit
 from qlora_demo.ui.parts import button, esc, heading, shown, text
 from qlora_demo.ui.train_run import command_box, settings
@@ -38,6 +38,7 @@ class ModelsTab:
     naming: gr.Row
     name: gr.Textbox
     save_name: gr.Button
+    use: use_fold.UseFold
     report: report_fold.ReportFold
     settings: gr.HTML
     command: gr.Textbox
@@ -49,16 +50,16 @@ class ModelsTab:
     question: gr.HTML
     really: gr.Button
     keep: gr.Button
-    download: download_button.DownloadButton
+    take: take_box.TakeBox
     share: share_box.ShareBox
     keeping: keeping.Keeping
     host: host_box.HostBox
 
     def outputs(self) -> list:
         """Everything that `draw` may set."""
-        one = [self.detail, self.problem, self.chat, self.again, self.download.button, self.rename, self.naming, self.name]
+        one = [self.detail, self.problem, self.chat, self.again, self.rename, self.naming, self.name, *self.use.outputs()]
         data = [*self.report.outputs(), self.settings, self.command, self.data, self.aside, self.delete, self.confirm, self.question]
-        boxes = [*self.compare.outputs(), *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
+        boxes = [*self.take.outputs(), *self.compare.outputs(), *self.share.outputs(), *self.keeping.outputs(), *self.host.outputs()]
         return [self.none, self.box, self.runs, *one, *data, *boxes]
 
 
@@ -72,21 +73,22 @@ def build(settings: Settings) -> ModelsTab:
             text(heading("Your models"))
             parts["runs"] = gr.Radio([], label="Your models", show_label=False, elem_classes="qd-choices", elem_id="runs")
         with gr.Column(scale=7, min_width=320):
-            parts |= _detail()
+            parts |= _detail(settings)
     return ModelsTab(**parts, keeping=keeping.build(settings), host=host_box.build())
 
 
-def _detail() -> dict:
+def _detail(settings: Settings) -> dict:
     parts: dict = {"detail": text("", elem_id="model-detail"), "problem": text("", visible=False, elem_id="models-problem")}
     with gr.Row(elem_classes="qd-line"):
         parts["chat"] = gr.Button("Chat with it", variant="primary", scale=0, min_width=180, elem_id="model-chat")
         parts["again"] = gr.Button("Train again with changes", scale=0, min_width=240, elem_id="model-again")
         parts["open"] = gr.Button("Show its training", scale=0, min_width=180, elem_id="model-open")
-        parts["download"] = download_button.build("model-download")
         parts["rename"] = gr.Button(RENAME, scale=0, min_width=120, elem_id="model-rename")
     with gr.Row(visible=False, elem_classes="qd-line") as parts["naming"]:
         parts["name"] = gr.Textbox("", label="New name", max_length=LONGEST_NAME, elem_id="model-name")
         parts["save_name"] = gr.Button("Save the name", scale=0, min_width=160, elem_id="save-name")
+    parts["take"] = take_box.build(settings)
+    parts["use"] = use_fold.build("model-use")
     parts["report"] = report_fold.build("model-report")
     with gr.Accordion("Settings used, and the command that repeats it", open=False, elem_id="model-settings-box"):
         parts["settings"] = text("", elem_id="model-settings")
@@ -127,11 +129,12 @@ def draw_one(tab: ModelsTab, visit: Visit, run_id: str | None) -> Updates:
         tab.rename: button(RENAME, change),
         tab.name: view.name,
         tab.detail: detail(view),
-        **download_button.draw(tab.download, view, visit.owner),
+        **take_box.draw(tab.take, visit, view),
         **share_box.draw(tab.share, visit, view),
         **compare_box.draw(tab.compare, visit, view),
         tab.chat: button("Chat with it", view.usable()),
         tab.again: button("Train again with changes", not view.guest(visit.owner)),
+        **use_fold.draw(tab.use, visit, view),
         **report_fold.draw(tab.report, view, visit.owner, picked(view)),
         tab.settings: settings(view),
         tab.command: view.command,
@@ -164,8 +167,9 @@ def wire(tab: ModelsTab, guard: Guard) -> None:
     guard.on(tab.delete.click, confirm, [tab.runs], tab.outputs(), tab.problem)
     guard.on(tab.rename.click, rename, [], tab.outputs(), tab.problem)
     guard.on(tab.keep.click, keep, [], tab.outputs(), tab.problem)
-    download_button.wire(tab.download, guard, tab.runs, tab.problem)
+    take_box.wire(tab.take, guard, tab.runs)
     compare_box.wire(tab.compare, tab.runs, guard)
+    use_fold.wire(tab.use, guard, tab.runs)
     report_fold.wire(tab.report, guard, tab.runs, tab.problem)
     share_box.wire(tab.share, tab.runs, guard)
     keeping.wire(tab.keeping, guard)

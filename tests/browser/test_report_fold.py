@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,26 @@ def test_a_sorting_runs_report_is_read_and_taken_along(tiny_home_server: Server,
         with page.expect_download() as taken:
             page.click("#model-report-jsonl")
         assert taken.value.suggested_filename == "reviews, answers.jsonl"
+        use_elsewhere(page)
     finally:
         tiny_home_server.stop()
+
+
+def use_elsewhere(page: Page) -> None:
+    """Code to copy for one program after the other."""
+    page.click("#model-use button.label-wrap")
+    code = page.locator("#model-use-code textarea")
+    expect(code).to_have_value(re.compile("PeftModel.from_pretrained"))
+    page.get_by_role("radio", name=re.compile("^Ollama")).check()
+    expect(code).to_have_value(re.compile("ollama create reviews -f Modelfile"))
+    expect(page.locator("#model-use-needs")).to_contain_text("Needs Ollama")
+    page.locator("#model-use").scroll_into_view_if_needed()
+    shot(page, "use-models")
+    for width, scheme in ((1280, "dark"), (390, "light")):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert serious(page) == []
 
 
 def read(page: Page, fold: str, name: str) -> None:

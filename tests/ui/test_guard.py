@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.helpers import special_args
+from starlette.requests import Request
 
 from qlora_demo.errors import BusyError, DataError
 from qlora_demo.owners import HOST, LOCAL, UNKNOWN_KEY, of_key
@@ -53,6 +56,26 @@ def test_a_changed_message_is_given_to_its_handler(tmp_path: Path, places: tuple
     edited.fn(NO_LOGIN, None, Edited(None, {"index": 2, "value": "&lt;b> &amp;amp;"}), "", "done")
     edited.fn(NO_LOGIN, None, Edited(None, "broken"), "", "done")
     assert told == [(2, "<b> &amp;", "done"), (-1, "", "done")]
+
+
+def signed_in(seconds: float) -> gr.Request:
+    """As gradio hands it to a handler, from the cookie that it has checked. `seconds` is until the account's token ends."""
+    info = {"userinfo": PROFILE, "access_token": "hf_of_ann", "scope": "openid contribute-repos", "expires_at": time.time() + seconds}
+    return gr.Request(Request({"type": "http", "method": "POST", "path": "/", "headers": [], "session": {"oauth_info": info}}))
+
+
+def test_the_token_of_a_visitors_account_is_given_where_it_is_needed(tmp_path: Path, places: tuple) -> None:
+    place, other, button = places
+    told: list = []
+
+    def send(visit: Visit, token: str, name: str) -> dict:
+        told.append((token, name))
+        return {}
+
+    asked = guard(tmp_path, space="ann/demo").on_account(button.click, send, [other], [place], place).fn
+    for request in (signed_in(60), signed_in(-60), gr.Request(username=None)):
+        asked(*special_args(asked, ["", "my-model"], request)[0])
+    assert told == [("hf_of_ann", "my-model"), ("", "my-model"), ("", "my-model")]
 
 
 def test_success_clears_the_place(tmp_path: Path, places: tuple) -> None:
