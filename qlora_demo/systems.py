@@ -77,6 +77,16 @@ def kill_tree(pid: int) -> None:
             process.kill()
 
 
+def loopback() -> str:
+    """The network that ends in this machine, by its name. "" on Windows, which has none."""
+    return {"linux": "lo", "darwin": "lo0"}.get(sys.platform, "")
+
+
+def cards_work_together() -> bool:
+    """Whether several graphics cards can train one model: NVIDIA's library for that (NCCL) is there for Linux alone."""
+    return sys.platform == "linux"
+
+
 def boot_id() -> str:
     """Changes with every start of the machine. "" where a process's start is told by the clock, which no restart repeats; Linux counts from boot."""
     return BOOT_ID.read_text().strip() if sys.platform == "linux" else ""

@@ -24,7 +24,7 @@ LAYERS = (
     ("models",),
     ("data",),
     ("source",),
-    ("estimate", "progress"),
+    ("estimate", "spread", "progress"),
     ("recipe", "examples"),
     ("catalogue", "hardware"),
     ("pipes", "redact"),

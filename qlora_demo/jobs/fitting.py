@@ -32,12 +32,15 @@ NEARLY_ALL = 0.8
 
 @dataclass(frozen=True)
 class Fit:
-    """How a run uses memory, and the sentences that say what was changed after it had run out. `paged` is an optimizer in 8 bits."""
+    """How a run uses memory, and the sentences that say what was changed after it had run out. `paged` is an optimizer in 8 bits; `processes` share
+    each step, `sharded` the base model too."""
 
     micro_batch_size: int
     checkpointing: bool = False
     changed: tuple[str, ...] = ()
     paged: bool = False
+    processes: int = 1
+    sharded: bool = False
 
 
 def next_fit(fit: Fit) -> Fit | None:
@@ -59,12 +62,14 @@ def read_fit(run: RunDir, recipe: Recipe) -> Fit:
     if not run.fit_json.exists():
         return Fit(recipe.micro_batch_size)
     value = read_json(run.fit_json)
-    return Fit(value["micro_batch_size"], value["checkpointing"], tuple(value["attempts"]), value["paged"])
+    team = value.get("processes", 1), value.get("sharded", False)  # before there could be several, nothing was said
+    return Fit(value["micro_batch_size"], value["checkpointing"], tuple(value["attempts"]), value["paged"], *team)
 
 
 def write_fit(run: RunDir, fit: Fit) -> None:
     how = {"micro_batch_size": fit.micro_batch_size, "checkpointing": fit.checkpointing, "paged": fit.paged}
-    write_json(run.fit_json, {**how, "attempts": list(fit.changed)})
+    team = {"processes": fit.processes, "sharded": fit.sharded}
+    write_json(run.fit_json, {**how, **team, "attempts": list(fit.changed)})
 
 
 def step_down(run: RunDir) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,7 +15,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from qlora_demo.errors import StorageError
-from qlora_demo.run_dir import RunDir, read_json, write_json, write_text
+from qlora_demo.run_dir import Home, RunDir, read_json, write_json, write_text
 from qlora_demo.systems import boot_id, kill_tree, start_detached
 
 EXIT_TAKEN, EXIT_DISK, EXIT_INTERRUPTED, EXIT_MEMORY = 3, 74, 75, 76
@@ -81,6 +82,17 @@ def alive(run: RunDir) -> bool:
     except Timeout:
         return True
     return False
+
+
+def take_device(home: Home, asked: Callable[[], str]) -> FileLock | None:
+    """The device's lock, once the worker before has let go of it; None where this one was `asked` to end meanwhile."""
+    device = FileLock(home.device_lock)
+    while True:
+        with suppress(Timeout):
+            device.acquire(timeout=0.5)
+            return device
+        if asked():
+            return None
 
 
 def request_stop(run: RunDir, how: str) -> None:

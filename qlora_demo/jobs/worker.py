@@ -5,6 +5,8 @@ result.json last; a stop is honoured at the next step; without a result.json the
 QLORA_DEMO_* variables and nothing else of the server. Exit code 0 with a result.json, 3 where the run is taken, 74 where the disk has no room for
 one, 75 when interrupted, 76 where the memory ran out and the next process is to go on as the run's fit.json says.
 
+Where several processes are to train the run together, it starts them (`launch`) and waits; all that is said above holds.
+
 With `--wait` in place of RUN_DIR it imports everything, then reads RUN_DIR as a line of its input and does the same; the input's end ends it.
 """
 
@@ -24,7 +26,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from qlora_demo.errors import DiskFullError, UserError
-from qlora_demo.jobs import fitting, processes
+from qlora_demo.jobs import fitting, launch, processes
 from qlora_demo.jobs.processes import EXIT_DISK, EXIT_INTERRUPTED, EXIT_MEMORY, EXIT_TAKEN
 from qlora_demo.room import MAKE_ROOM, is_full
 from qlora_demo.run_dir import Home, RunDir, write_json
@@ -89,14 +91,16 @@ def _work(run: RunDir) -> int:
 
 
 def _train(run: RunDir, stop_asked: Callable[[], str]) -> int:
+    together = launch.processes_of(run)
+    if together > 1:
+        return 0 if launch.train_together(run, together, stop_asked) else EXIT_INTERRUPTED
     # torch and the libraries on top of it take seconds to import: the run's lock is taken first, so that a starting worker counts as alive.
     from qlora_demo.jobs.train import train  # noqa: PLC0415
 
     gc.freeze()  # the libraries' many objects stay: no collection looks at them again
-    device = FileLock(Home(run.path.parent.parent).device_lock)
-    while not _taken(device):
-        if stop_asked():
-            return EXIT_INTERRUPTED
+    device = processes.take_device(Home(run.path.parent.parent), stop_asked)
+    if device is None:
+        return EXIT_INTERRUPTED
     try:
         return 0 if train(run, stop_asked) else EXIT_INTERRUPTED
     finally:
@@ -131,15 +135,6 @@ def _log_no_more() -> None:
     with open(os.devnull, "wb") as nowhere:
         for stream in (1, 2):
             os.dup2(nowhere.fileno(), stream)
-
-
-def _taken(device: FileLock) -> bool:
-    """Whether the device is ours now; another run's worker may still be ending."""
-    try:
-        device.acquire(timeout=0.5)
-    except Timeout:
-        return False
-    return True
 
 
 if __name__ == "__main__":

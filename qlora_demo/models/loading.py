@@ -84,10 +84,11 @@ def measuring_precision(device: str) -> Precision:
     return training_precision(device, "lora") if device == "cuda" else Precision(torch.float32, "", "fp32: exact")
 
 
-def load_base(folder: Path, method: str, precision: Precision, device: str) -> PreTrainedModel:
+def load_base(folder: Path, method: str, precision: Precision, device: str, to_shard: bool = False) -> PreTrainedModel:
     """The base model of a run, or the model that a full run saved in `folder`.
 
-    For QLoRA its linear layers are packed to NF4 with double quantisation (QLoRA paper, section 3).
+    For QLoRA its linear layers are packed to NF4 with double quantisation (QLoRA paper, section 3). One that is to be spread over cards (`to_shard`)
+    stays in the machine's memory, its packed weights seen as numbers of the dtype it is trained in: all that is spread must have one.
 
     A process that will train calls `keep_packing_layout` next. Raises ModelError for a folder that asks for code to be run.
     """
@@ -99,13 +100,14 @@ def load_base(folder: Path, method: str, precision: Precision, device: str) -> P
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=precision.dtype,
+            bnb_4bit_quant_storage=precision.dtype if to_shard else torch.uint8,
         )
     with fast_packing():
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=precision.dtype,
             quantization_config=packing,
-            device_map={"": 0 if device == "cuda" else "cpu"},
+            device_map={"": 0 if device == "cuda" and not to_shard else "cpu"},
             attn_implementation=attention_of(device, precision),
             trust_remote_code=False,
             use_safetensors=True,

@@ -42,6 +42,14 @@ def _epoch(lengths: Sequence[int], batch_size: int, rng: random.Random) -> list[
     return steps
 
 
+def deal(step: Step, lengths: Sequence[int], ranks: int) -> list[Step]:
+    """Each process's rows of a step: the longest first, always to the one with the fewest tokens so far. One gets none where rows are too few."""
+    shares: list[list[int]] = [[] for _ in range(ranks)]
+    for row in sorted(step, key=lambda row: -lengths[row]):
+        min(shares, key=lambda share: sum(lengths[i] for i in share)).append(row)
+    return [tuple(share) for share in shares]
+
+
 def split(step: Step, lengths: Sequence[int], micro_batch_size: int, tokens_at_once: int = 0) -> list[Step]:
     """A step's micro-batches, longest rows first: if one does not fit, the first already shows it.
 

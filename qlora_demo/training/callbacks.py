@@ -33,6 +33,7 @@ class Watch:
     evaluate_at: frozenset[int]
     memory: Callable[[], int]
     first_step_done: Callable[[], None]
+    saves: bool = True  # of several processes, one saves for all
     held_out_loss: Callable[[], float] | None = None
     samples: Callable[[int], None] | None = None  # answers the watched questions as the model is at a step
     losses: list[float] = field(default_factory=list)
@@ -79,8 +80,8 @@ class StepCallback(TrainerCallback):
         if asked and state.global_step < state.max_steps:
             self.watch.ended_by = asked
             control.should_training_stop = True
-            control.should_save = True
-        elif self._save_due() and state.global_step < state.max_steps:
+            control.should_save = self.watch.saves
+        elif self.watch.saves and self._save_due() and state.global_step < state.max_steps:
             control.should_save = True
         self._save_began = time.monotonic()
 

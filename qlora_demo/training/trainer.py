@@ -1,13 +1,13 @@
 """TRL's SFTTrainer on rows that we rendered, with our plan of steps and our loss.
 
 One item of its data loader is a whole optimizer step: the Trainer then counts, schedules, clips, saves and resumes in steps, and how a step is
-split into micro-batches is nobody's business but `training_step`'s.
+split into micro-batches, and dealt to several processes, is nobody's business but `training_step`'s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from qlora_demo.data.rendering import Rendered
+from qlora_demo.data.rendering import IGNORED, Rendered
 from qlora_demo.models.fused_decoder import FusedDecoder, supports
 from qlora_demo.models.loading import Precision, attention_of, causal_model, linear_layer_names
 from qlora_demo.models.loss import Batch, collate, collate_unpadded, loss_sum
 from qlora_demo.recipe import Recipe
-from qlora_demo.training.batches import Step, split
+from qlora_demo.training.batches import Step, deal, split
 from qlora_demo.training.optimizer import MasterAdamW
+from qlora_demo.training.ranks import ALONE, Ranks
 
 MAX_GRAD_NORM = 1.0
 TOKENS_AT_ONCE = 2048
@@ -43,6 +44,13 @@ class Setting:
     paged_optimizer: bool = False
     """On a card: Adam's moments in 8 bits, moved to the machine's memory where the card's runs short (bitsandbytes). For full training that would not
     fit otherwise: an adapter's moments are small."""
+    ranks: Ranks = ALONE
+    """The processes that share each step. `sharded` says that the base model is spread over them: see `sharding`."""
+    sharded: bool = False
+
+    def by_hand(self, model: Any) -> bool:
+        """Whether gradients are made by hand: written for this model, and its weights are all here."""
+        return not self.sharded and supports(causal_model(model))
 
     def padding_free(self) -> bool:
         """Whether autograd gets rows laid one after the other: worth it only with flash attention, which takes no mask."""
@@ -64,6 +72,7 @@ class StepTrainer(SFTTrainer):
 
     def __init__(self, model: Any, rows: Sequence[Rendered], steps: Sequence[Step], micro_batch_size: int, setting: Setting, **options: Any):
         self._rows, self._steps, self._micro_batch_size, self._setting = rows, steps, micro_batch_size, setting
+        self._learned = [sum(rows[i].learned() for i in step) for step in steps]
         self._decoder: FusedDecoder | None = None
         super().__init__(model=model, train_dataset=_stand_in(rows[0]), **options)
 
@@ -71,34 +80,46 @@ class StepTrainer(SFTTrainer):
         return DataLoader(self._rows, batch_sampler=[list(step) for step in self._steps], collate_fn=self._micro_batches)
 
     def _micro_batches(self, rows: list[Rendered]) -> list[Batch]:
-        lengths = [len(row.input_ids) for row in rows]
-        indices = split(tuple(range(len(rows))), lengths, self._micro_batch_size, self._setting.tokens_at_once())
-        groups = [[rows[i] for i in group] for group in indices]
-        if self._setting.padding_free() and not supports(causal_model(self.model)):
+        """This process's share of a step's rows; where it has none, no batch."""
+        lengths, ranks = [len(row.input_ids) for row in rows], self._setting.ranks
+        shares = deal(tuple(range(len(rows))), lengths, ranks.size)
+        indices = [split(share, lengths, self._micro_batch_size, self._setting.tokens_at_once()) for share in shares]
+        groups = [[rows[i] for i in group] for group in indices[ranks.rank]]
+        if self._setting.sharded:  # each needs the others in every pass: whoever has fewer goes along with a row that it learns nothing from
+            groups += [[unlearned(rows[0])]] * (max(map(len, indices)) - len(groups))
+        if self._setting.padding_free() and not self._setting.by_hand(self.model):
             return [collate_unpadded(group) for group in groups]
         return [collate(group, self.processing_class.pad_token_id) for group in groups]
 
     def training_step(self, model: torch.nn.Module, inputs: list[Batch], num_items_in_batch: Any = None) -> torch.Tensor:
-        """Gradients of the mean loss over the step's learned tokens, however it is split. Returns that mean."""
+        """Gradients of the mean loss over the step's learned tokens, however it is split and dealt. Returns that mean."""
         model.train()
-        batches = self._prepare_inputs(inputs)
-        learned = sum(int((batch["labels"][:, 1:] != -100).sum()) for batch in batches)
+        step, ranks = self.state.global_step, self._setting.ranks
+        weights = [p for p in model.parameters() if p.requires_grad]
+        ranks.begin_step(weights, self.args.seed + step)
+        mine = self._prepare_inputs(inputs) if inputs else []  # Trainer's own takes nothing for a mistake
+        return ranks.add_up(weights, self._accumulate(mine, self._learned[step]))
+
+    def _accumulate(self, batches: list[Batch], learned: int) -> torch.Tensor:
+        """Gradients of these batches' part of the mean over `learned` tokens; returns that part."""
+        total = torch.zeros((), device=self.args.device)
         decoder = self.decoder()
         if decoder is not None:
-            return torch.stack([decoder.accumulate(batch, learned) for batch in batches]).sum()
-        total = torch.zeros((), device=self.args.device)
+            return torch.stack([total, *(decoder.accumulate(batch, learned) for batch in batches)]).sum()
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.scale(total)  # it makes its factor with its first loss, and a share without rows has none
         for batch in batches:
             with self.compute_loss_context_manager():
-                loss = self.compute_loss(model, batch) / learned
+                loss = self.compute_loss(self.model, batch) / learned
             self.accelerator.backward(loss)
             total += loss.detach()
         return total
 
     def decoder(self) -> FusedDecoder | None:
         """What makes the gradients instead of autograd, where it is written for the model."""
-        causal = causal_model(self.accelerator.unwrap_model(self.model))
-        if self._decoder is None and supports(causal):
-            self._decoder = FusedDecoder(causal, self._setting.checkpointing)
+        model = self.accelerator.unwrap_model(self.model)
+        if self._decoder is None and self._setting.by_hand(model):
+            self._decoder = FusedDecoder(causal_model(model), self._setting.checkpointing)
         return self._decoder
 
     def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Any = None) -> torch.Tensor:
@@ -125,6 +146,11 @@ class StepTrainer(SFTTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Trainer's own, without the model card that SFTTrainer writes first."""
         super(SFTTrainer, self)._save_checkpoint(model, trial)
+
+
+def unlearned(row: Rendered) -> Rendered:
+    """The same row without anything to learn."""
+    return replace(row, labels=(IGNORED,) * len(row.labels))
 
 
 def _stand_in(row: Rendered) -> Dataset:
@@ -198,6 +224,8 @@ def build_trainer(
         use_cpu=device == "cpu",
         disable_tqdm=True,
     )
+    if arguments.device.type == "cuda":
+        arguments._n_gpu = 1  # several cards are several processes, never torch's DataParallel
     trainer = StepTrainer(
         model, rows, steps, recipe.micro_batch_size, setting, args=arguments, processing_class=tokenizer, callbacks=callbacks
     )
@@ -205,6 +233,6 @@ def build_trainer(
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(learning_dtype(precision))
-    if setting.checkpointing and not supports(causal_model(model)):
+    if setting.checkpointing and not setting.by_hand(model):
         save_memory(model)
     return trainer

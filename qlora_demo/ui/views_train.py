@@ -9,6 +9,7 @@ from qlora_demo.forecast import Forecast
 from qlora_demo.methods import Plan
 from qlora_demo.offers import ModelChoice
 from qlora_demo.recipe import METHOD_NAMES, METHODS, PRESETS, Recipe
+from qlora_demo.spread import in_words
 from qlora_demo.ui.parts import bar, counted, esc, roughly, size, times
 
 METHOD_TEXTS = {
@@ -76,7 +77,8 @@ def what_will_happen(recipe: Recipe, choice: ModelChoice, rows: int, forecast: F
     without = "" if graphics_card else "Without a graphics card this takes "
     spoken = roughly(forecast.seconds).replace(" min", " minutes").replace(" s", " seconds").replace("1 minutes", "1 minute")
     total = f"{without}about {spoken}." if without else f"In all about {spoken}."
-    return f'<ol class="qd-steps">{items}</ol><p>{esc(total)}</p>'
+    together = in_words(forecast.way.processes, forecast.way.sharded, "cuda" if graphics_card else "cpu")
+    return f'<ol class="qd-steps">{items}</ol><p>{esc(f"{total} {together}".strip())}</p>'
 
 
 def methods_label(planned: Plan, line: int) -> str:

@@ -17,7 +17,7 @@ from qlora_demo.events import EventWriter
 from qlora_demo.jobs import fitting
 from qlora_demo.jobs.fitting import HALVED, RECOMPUTED, Fit
 from qlora_demo.recipe import Recipe
-from qlora_demo.run_dir import Home, RunDir
+from qlora_demo.run_dir import Home, RunDir, write_json
 
 
 @pytest.fixture
@@ -126,3 +126,11 @@ def test_elsewhere_the_workers_last_word_tells(home: Home, monkeypatch: pytest.M
     monkeypatch.setattr(fitting, "memory_kills", lambda: None)
     monkeypatch.setattr(fitting, "free_memory", lambda: 10_000)
     assert fitting.killed_for_memory(run, None) == died_of_it
+
+
+def test_how_many_processes_share_it_is_kept_and_unknown_of_earlier_runs(home: Home) -> None:
+    run, recipe = make_run(home, "run"), Recipe()
+    fitting.write_fit(run, Fit(2, True, processes=4, sharded=True))
+    assert fitting.read_fit(run, recipe) == Fit(2, True, processes=4, sharded=True)
+    write_json(run.fit_json, {"micro_batch_size": 2, "checkpointing": True, "paged": False, "attempts": []})
+    assert fitting.read_fit(run, recipe) == Fit(2, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qlora_demo.training.batches import plan, split
+from qlora_demo.training.batches import deal, plan, split
 
 LENGTHS = st.lists(st.integers(1, 500), min_size=1, max_size=120)
 
@@ -42,3 +42,13 @@ def test_splitting_loses_nothing(lengths: list[int], micro: int) -> None:
     groups = split(step, lengths, micro)
     assert sorted(row for group in groups for row in group) == list(step)
     assert max(len(group) for group in groups) <= micro
+
+
+@given(LENGTHS, st.integers(1, 8))
+def test_dealing_loses_nothing_and_loads_evenly(lengths: list[int], ranks: int) -> None:
+    step = tuple(range(len(lengths)))
+    shares = deal(step, lengths, ranks)
+    assert sorted(row for share in shares for row in share) == list(step) and len(shares) == ranks
+    loads = [sum(lengths[row] for row in share) for share in shares]
+    assert max(loads) - min(loads) <= max(lengths)
+    assert min(map(len, shares)) > 0 or len(step) < ranks

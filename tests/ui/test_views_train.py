@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ui.ui_examples import choice, forecast
 
 from qlora_demo.catalogue import BUNDLED_ID
@@ -39,7 +41,10 @@ def test_what_will_happen() -> None:
         assert words in text
     slow = what_will_happen(RECIPE, choice(here=False), 118, forecast(), graphics_card=False)
     assert "98 MB to fetch first, once" in slow
-    assert "Without a graphics card this takes about 3 minutes." in slow
+    assert "Without a graphics card this takes about 3 minutes.<" in slow
+    two = replace(forecast(), way=replace(forecast().way, processes=2))
+    text = what_will_happen(RECIPE, choice(), 118, two, graphics_card=True)
+    assert "In all about 3 minutes. Uses both cards: each reads half of every step.<" in text
 
 
 def test_memory_is_said_in_words_not_by_colour_alone() -> None:
