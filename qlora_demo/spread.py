@@ -47,5 +47,4 @@ def in_words(processes: int, sharded: bool, device: str) -> str:
         return f"The model is spread over {processes} cards, as it does not fit one."
     share = SHARES.get(processes, f"one of {processes} parts")
     what = "cards" if device == "cuda" else "processes"
-    which = "both" if processes == 2 else f"{processes}"
-    return f"Uses {which} {what}: each reads {share} of every step."
+    return f"Uses {processes} {what}: each reads {share} of every step."

@@ -52,10 +52,10 @@ def test_processes_of_a_processor_share_its_memory() -> None:
 
 def test_it_is_said_in_a_sentence() -> None:
     assert in_words(1, False, "cuda") == ""
-    assert in_words(2, False, "cuda") == "Uses both cards: each reads half of every step."
+    assert in_words(2, False, "cuda") == "Uses 2 cards: each reads half of every step."
     assert in_words(4, False, "cuda") == "Uses 4 cards: each reads a quarter of every step."
     assert in_words(8, False, "cuda") == "Uses 8 cards: each reads one of 8 parts of every step."
-    assert in_words(2, False, "cpu") == "Uses both processes: each reads half of every step."
+    assert in_words(2, False, "cpu") == "Uses 2 processes: each reads half of every step."
     assert in_words(2, True, "cuda") == "The model is spread over 2 cards, as it does not fit one."
 
 

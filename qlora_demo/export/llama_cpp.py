@@ -48,8 +48,8 @@ def converters(home: Home, offline: bool) -> Path:
 
 
 def _fetched(place: Path) -> Path:
-    """pip takes it from the index that this machine is set to, and refuses any other content before it opens it. To look at a source package, pip also
-    runs the tool that would build it, of the same index, in a place of its own (PEP 517); there is no option against that."""
+    """pip takes it from the index that this machine is set to, and refuses any other content before it opens it. To look at a source package, pip
+    also runs the tool that would build it, of the same index, in a place of its own (PEP 517); there is no option against that."""
     asked = place / "wanted.txt"
     asked.write_text(f"{PACKAGE} --hash=sha256:{SHA256}\n")
     options = ["--quiet", "--no-deps", "--no-input", "--no-binary", "llama-cpp-python", "--require-hashes", "--dest", str(place)]

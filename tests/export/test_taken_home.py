@@ -100,6 +100,7 @@ def test_the_add_on_by_plain_peft(
         archive.extractall(tmp_path)
     folder = tmp_path / "adapter"
     assert {path.name for path in folder.iterdir()} == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    assert "adapter = '.'" in (folder / "README.md").read_text()  # its program is started beside it
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), folder).eval()
     assert torch.equal(scores(model, expected.tokenizer), expected.adapted)
     assert answers(model, expected.tokenizer) == expected.answers

@@ -110,7 +110,7 @@ def test_a_run_on_several_cards_is_the_same_run(place: Place) -> None:
     events = read_events(run.events)[0]
     assert [e["phase"] for e in events if e["type"] == "phase"] == ["getting", "loading", "fitting", "learning", "testing", "saving"]
     assert len([e for e in events if e["type"] == "step"]) == STEPS
-    assert "Uses both processes: each reads half of every step." in [e["text"] for e in events if e["type"] == "note"]
+    assert "Uses 2 processes: each reads half of every step." in [e["text"] for e in events if e["type"] == "note"]
     assert (read_json(run.result_json)["processes"], read_json(run.fit_json)["processes"]) == (2, 2)
     assert "Traceback" not in run.log.read_text()
     assert ranks_of(run) == []

@@ -44,7 +44,7 @@ def test_what_will_happen() -> None:
     assert "Without a graphics card this takes about 3 minutes.<" in slow
     two = replace(forecast(), way=replace(forecast().way, processes=2))
     text = what_will_happen(RECIPE, choice(), 118, two, graphics_card=True)
-    assert "In all about 3 minutes. Uses both cards: each reads half of every step.<" in text
+    assert "In all about 3 minutes. Uses 2 cards: each reads half of every step.<" in text
 
 
 def test_memory_is_said_in_words_not_by_colour_alone() -> None:
