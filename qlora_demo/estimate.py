@@ -255,12 +255,12 @@ def _autocast_memory(d: Dimensions, recipe: Recipe, length: int, checkpointing: 
 def sharded_memory(d: Dimensions, recipe: Recipe, longest: int, computing: Computing, cards: int) -> Memory:
     """Of one of several cards over which the base model is spread, by autograd, with inner values computed twice. Two layers are whole at once, the
     one that computes and the one that comes next, and the embedding or the head, which are one matrix in some models."""
-    head = computing.number * d.vocabulary * d.hidden
-    layer = _weights(d, recipe.method, computing.number) // d.layers
+    head = 2 * d.vocabulary * d.hidden  # what is frozen has 16 bits on every card
+    layer = _weights(d, recipe.method, 2) // d.layers
     alone = _autocast_memory(d, recipe, min(longest, recipe.max_length), checkpointing=True, paged=False)
     adapter = d.adapter_parameters(recipe.rank)
     return Memory(
-        weights=_weights(d, recipe.method, computing.number) // cards + 2 * layer + head,
+        weights=_weights(d, recipe.method, 2) // cards + 2 * layer + head,
         adapter=computing.number * adapter,
         gradients=computing.number * adapter,
         optimizer=(12 if computing.number == 2 else 8) * adapter,
@@ -303,6 +303,7 @@ class Work:
     cores: int
     checkpointing: bool = False
     processes: int = 1
+    sharded: bool = False
 
     def row_tokens(self) -> float:
         return self.tokens / (self.steps * self.recipe.batch_size)
@@ -313,11 +314,13 @@ class Work:
         at_once = self.recipe.micro_batch_size if self.computing.device == "cuda" else rows_at_once(self.recipe, max(1, int(self.row_tokens())))
         calls = self.steps * ceil(self.recipe.batch_size / at_once)
         alone = self.tokens * counted / self._rate() + calls * self.dimensions.layers * LAYER_SECONDS
-        return alone / (CARDS_EFFICIENCY * self.processes) if self.computing.device == "cuda" and self.processes > 1 else alone
+        shared = self.computing.device == "cuda" and self.processes > 1 and not self.sharded  # of a spread model, sending may take what is gained
+        return alone / (CARDS_EFFICIENCY * self.processes) if shared else alone
 
     def starting_seconds(self) -> float:
         """Until it learns: libraries, the model from its file, packed where it is to be."""
-        packed = self.dimensions.linear_parameters() / PACKED_A_SECOND if self.recipe.method == "qlora" and self.computing.device == "cpu" else 0
+        by_processor = self.computing.device == "cpu" or self.sharded  # a model that is to be spread is packed in the machine's memory
+        packed = self.dimensions.linear_parameters() / PACKED_A_SECOND if self.recipe.method == "qlora" and by_processor else 0
         return IMPORT_SECONDS + 2 * self.dimensions.parameters() / READ_A_SECOND + packed
 
     def testing_seconds(self, held_out_tokens: int) -> float:

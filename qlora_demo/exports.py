@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 from qlora_demo.catalogue import find_model
@@ -78,7 +80,7 @@ class Exports:
         """Into the line, unless it is ready or waits already. Raises NotFoundError, BusyError, RecipeError, StorageError."""
         offer = self.offer(owner, run_id, key)
         if offer.ready is not None:
-            self._home.run(run_id).export_json(key).touch()  # it is kept for a day from now
+            self._keep(run_id, key)
         elif offer.prepare is None or not offer.prepare.open():
             view = self._view(owner, run_id)
             mine = [export for export in self._queue.open() if export.op == PREPARE and export.owner == view.job.owner]
@@ -91,6 +93,11 @@ class Exports:
             self._queue.add(run_id, offer.form.key, PREPARE, view.job.owner)
             self._line.wake()
         return self.offer(owner, run_id, key)
+
+    def _keep(self, run_id: str, key: str) -> None:
+        """For a day from now."""
+        with suppress(FileNotFoundError):  # it has just been swept away
+            os.utime(self._home.run(run_id).export_json(key))
 
     def _bytes(self, export: Export) -> int:
         """What it will leave, about."""
@@ -120,7 +127,7 @@ class Exports:
         offer = self.offer(owner, run_id, key)
         if offer.ready is None:
             raise BusyError("This is not prepared yet.")
-        self._home.run(run_id).export_json(key).touch()  # it is kept for a day from now
+        self._keep(run_id, key)
         return self._tickets.mint(Folder(offer.ready.folder, f"{safe_name(self._view(owner, run_id).name)} {key}"))
 
     def as_it_is(self, owner: str, run_id: str) -> str:

@@ -63,7 +63,8 @@ def forecast(recipe: Recipe, sizes: Sizes, machine: Machine, free: int, past: Se
     chosen = replace(recipe, micro_batch_size=way.micro_batch_size)
     learn = max(1, sizes.rows - recipe.held_out)
     steps = max(1, round(recipe.epochs * -(-learn // recipe.batch_size)))
-    work = Work(chosen, dimensions, int(recipe.epochs * learn * sizes.mean), steps, computing, machine.cores, way.checkpointing, way.processes)
+    how = way.checkpointing, way.processes, way.sharded
+    work = Work(chosen, dimensions, int(recipe.epochs * learn * sizes.mean), steps, computing, machine.cores, *how)
     learning = work.learning_seconds() * time_correction(past, recipe.model, recipe.method)
     seconds = work.starting_seconds() + learning + work.testing_seconds(int(recipe.held_out * sizes.mean))
     memory = way.memory.times(correction * (way.processes if computing.device == "cpu" else 1))
@@ -88,7 +89,7 @@ def _past(run: RunDir, machine: Machine) -> Past | None:
     done = replace(recipe, micro_batch_size=result["micro_batch_size"])
     tokens = int(result["tokens_per_second"] * result["seconds"])
     dimensions = find_model(recipe.model).dimensions
-    processes = result.get("processes", 1)  # of an earlier release: one
-    work = Work(done, dimensions, tokens, result["steps"], Computing.of(machine), machine.cores, result["checkpointing"], processes)
+    how = result["checkpointing"], result.get("processes", 1), bool(result.get("sharded"))  # an earlier release has one process
+    work = Work(done, dimensions, tokens, result["steps"], Computing.of(machine), machine.cores, *how)
     seconds = work.learning_seconds(), result["seconds"]
     return Past(recipe.model, recipe.method, result["predicted_memory_bytes"], result["peak_memory_bytes"], *seconds)

@@ -86,10 +86,17 @@ def _processes(settings: Settings, found: int) -> int:
 
 
 def _gpu_handles() -> list[object]:
-    """The cards that a worker may use, the first one first: NVML ignores CUDA_VISIBLE_DEVICES, so it is read here."""
+    """The cards that a worker may use, the first one first: NVML ignores CUDA_VISIBLE_DEVICES, so it is read here, as CUDA reads it: up to the first
+    name that is none."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [str(i) for i in range(pynvml.nvmlDeviceGetCount())] if visible is None else visible.split(",")
-    return [pynvml.nvmlDeviceGetHandleByIndex(int(n)) if n.isdigit() else pynvml.nvmlDeviceGetHandleByUUID(n) for n in names]
+    names = [str(i) for i in range(pynvml.nvmlDeviceGetCount())] if visible is None else [name.strip() for name in visible.split(",")]
+    handles: list[object] = []
+    for name in names:
+        try:
+            handles.append(pynvml.nvmlDeviceGetHandleByIndex(int(name)) if name.isdigit() else pynvml.nvmlDeviceGetHandleByUUID(name))
+        except pynvml.NVMLError:
+            break
+    return handles
 
 
 def _gpu_name() -> str:

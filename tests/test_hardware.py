@@ -13,6 +13,12 @@ from qlora_demo.settings import Settings
 GB = 1_000_000_000
 
 
+def by_uuid(uuid: str) -> int:
+    if not uuid.startswith("GPU-"):
+        raise hardware.pynvml.NVMLError(hardware.pynvml.NVML_ERROR_NOT_FOUND)
+    return int(uuid.removeprefix("GPU-"))
+
+
 @pytest.fixture
 def four_cards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three of one kind and another; the second has the least memory free."""
@@ -23,7 +29,7 @@ def four_cards(monkeypatch: pytest.MonkeyPatch) -> None:
         "nvmlInit": lambda: None,
         "nvmlDeviceGetCount": lambda: len(names),
         "nvmlDeviceGetHandleByIndex": lambda index: index,
-        "nvmlDeviceGetHandleByUUID": lambda uuid: int(uuid.removeprefix("GPU-")),
+        "nvmlDeviceGetHandleByUUID": by_uuid,
         "nvmlDeviceGetUUID": lambda handle: f"GPU-{handle}",
         "nvmlDeviceGetName": lambda handle: names[handle],
         "nvmlDeviceGetMemoryInfo": lambda handle: SimpleNamespace(total=24 * GB, free=free[handle] * GB),
@@ -45,6 +51,11 @@ def test_fewer_where_somebody_says_so(four_cards: None, monkeypatch: pytest.Monk
     assert hardware.detect(Settings(processes=9)).processes == 3
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-1")
     assert hardware.cards() == ["GPU-3", "GPU-1"]
+    for written in ("3, 1", "3,GPU-1,-1,0", "3,1,"):  # as CUDA reads it: up to the first that is none
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", written)
+        assert hardware.cards() == ["GPU-3", "GPU-1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert hardware.detect(Settings()).device == "cpu"
 
 
 def test_elsewhere_than_on_linux_cards_do_not_work_together(four_cards: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,18 @@ def test_more_cards_need_less_memory_each() -> None:
     assert needs == sorted(needs, reverse=True) and len(set(needs)) == 3
 
 
+def test_what_is_frozen_has_16_bits_on_older_cards_too() -> None:
+    old, new = (sharded_memory(LARGE, RECIPE, 1000, Computing("cuda", number), 2) for number in (4, 2))
+    assert old.weights == new.weights and old.adapter == 2 * new.adapter
+
+
+def test_a_spread_model_is_packed_by_the_processor_and_no_gain_is_counted() -> None:
+    whole, spread = (Work(RECIPE, LARGE, 100_000, 100, CARD, 8, True, 2, sharded) for sharded in (False, True))
+    alone = Work(RECIPE, LARGE, 100_000, 100, CARD, 8, True)
+    assert spread.starting_seconds() > whole.starting_seconds() == alone.starting_seconds()
+    assert spread.learning_seconds() == alone.learning_seconds() > whole.learning_seconds()
+
+
 def test_processes_of_a_processor_share_its_memory() -> None:
     small, recipe = find_model(BUNDLED_ID).dimensions, Recipe(model=BUNDLED_ID, method="lora", batch_size=8, micro_batch_size=8)
     each = training_memory(small, replace(recipe, micro_batch_size=4), 100).total()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qlora_demo.errors import BusyError, ModelError
+from qlora_demo.errors import BusyError, DiskFullError, ModelError
 from qlora_demo.pipes import Child, ChildDied
 
 DIED = "This ended unexpectedly; often the memory ran out. Close other programs, and try again."
@@ -49,7 +49,7 @@ class ExportChild:
             with closing(self._child.ask(request)) as replies:
                 for reply in replies:
                     if reply["type"] == "progress":
-                        tell(reply["share"], reply["doing"])
+                        self._tell(tell, reply)
                     elif reply["type"] == "error":
                         raise ModelError(reply["message"])
                     elif reply["type"] == "stopped":
@@ -61,6 +61,14 @@ class ExportChild:
         finally:
             self._child.close()
         raise BusyError(DIED)
+
+    def _tell(self, tell: Tell, reply: Mapping[str, Any]) -> None:
+        """Raises what `tell` raises, of a full disk, with nobody left who would answer in its place."""
+        try:
+            tell(reply["share"], reply["doing"])
+        except DiskFullError:
+            self._child.close()
+            raise
 
     def cancel(self) -> None:
         """A sending ends as soon as it has tidied up; whether it was too late for that, its own end says."""

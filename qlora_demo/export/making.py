@@ -57,11 +57,11 @@ def make(run: RunDir, key: str, settings: Settings, tell: Tell) -> None:
     if not run.weights().is_dir():
         raise ModelError(NO_WEIGHTS)
     clear_half(run, key)
-    temporary = half(run, key)
+    tell(0.0, "Getting the base model")
+    base, temporary = locate(about.base, settings), half(run, key)
     temporary.mkdir(parents=True)
     try:
-        tell(0.0, "Getting the base model")
-        making = Making(run, form, about, locate(about.base, settings), temporary, tell)
+        making = Making(run, form, about, base, temporary, tell)
         if form == ADAPTER:
             _adapter(making)
         elif form == MERGED:

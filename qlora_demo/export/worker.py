@@ -51,6 +51,9 @@ def main() -> None:
 
     give_way()
     request = json.loads(sys.stdin.readline())
+    if request["op"] == "cancel":  # whoever asked gave up before the request was sent
+        reply("stopped", message="", last=True)
+        return
     # A sending ends by itself, so that it can take an empty repository away; what is only made here is left as it is.
     give_up = enough.set if request["op"] == "push" else _end_now
     signal.signal(signal.SIGTERM, lambda number, frame: give_up())

@@ -99,8 +99,8 @@ class ExportLine:
 
     def tick(self) -> None:
         """The first in line that can be made now, from its start to its end."""
-        waiting = self._queue.open()
-        with self._lock:
+        with self._lock:  # or a row that is just added would lose its token
+            waiting = self._queue.open()
             self._pushes = {number: push for number, push in self._pushes.items() if any(export.id == number for export in waiting)}
         for export in waiting:
             if export.state == "running":  # left by a tick that could not write down how it ended, as on a full disk
@@ -142,9 +142,11 @@ class ExportLine:
         try:
             target = self._work(export)
         except DiskFullError:
-            raise  # and what is told in the end cannot be written either: a later tick sees to it
+            self._queue.end(export.id, "failed", SENDING_LOST if export.op == PUSH else CUT_OFF)
+            raise  # also what is raised where there is no room for that either: a later tick sees to it
         except Stopped as left:
-            self._queue.end(export.id, "stopped", f"{STOPPED} Nothing was published. {left}".strip())
+            said = SENDING_LOST if self._closing.is_set() else f"{STOPPED} Nothing was published. {left}".strip()
+            self._queue.end(export.id, "failed" if self._closing.is_set() else "stopped", said)
         except UserError as error:
             if not self._closing.is_set():
                 self._queue.end(export.id, "failed", str(error))

@@ -33,6 +33,10 @@ SECONDS_TO_END = 5.0
 """For the others, once one has ended: to say why themselves."""
 INTERRUPT = b"\n"
 LAST_WORDS = 4000
+NO_WAY = (
+    "The processes of this training cannot reach each other; the log has the details. In a container, give it more shared memory (shm_size). "
+    "Or set QLORA_DEMO_PROCESSES=1, which trains on one card."
+)
 """Characters of the log of a process that failed."""
 
 
@@ -94,7 +98,7 @@ def _wait(ranks: Sequence[subprocess.Popen[bytes]], stop_asked: Callable[[], str
 def _show_last_words(place: Path, codes: Sequence[int | None]) -> None:
     """Of those that failed by themselves, in the run's log."""
     for rank, code in enumerate(codes):
-        if rank and code in (EXIT_FAULT, EXIT_MEMORY):
+        if rank and code in (EXIT_FAULT, EXIT_MEMORY, EXIT_LOST):
             said = (place / f"rank-{rank}.log").read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:]
             print(f"Process {rank + 1} of {len(codes)} ended with code {code}:\n{said}", file=sys.stderr, flush=True)
 
@@ -111,6 +115,8 @@ def _together(run: RunDir, place: Path, codes: Sequence[int | None], kills: int 
         raise UserError((place / "told").read_text(encoding="utf-8"))
     if EXIT_FAULT in codes:
         raise RankFailed
+    if all(code == EXIT_LOST for code in codes):  # nobody was ended, and yet none reaches the others: it would be so again
+        raise UserError(NO_WAY)
     if EXIT_LOST in codes or any(code is not None and code < 0 for code in codes):
         print(f"One of the {len(codes)} processes of this training ended without a word.", file=sys.stderr, flush=True)
     return False

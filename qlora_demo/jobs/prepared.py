@@ -88,7 +88,7 @@ def prepare(run: RunDir, events: EventWriter, stop_asked: Callable[[], str], ran
     folder = ranks.from_first(lambda: locate(base, settings, DownloadEvents(events, stop_asked)))
 
     events.write("phase", phase="loading")
-    precision = training_precision(device, recipe.method)
+    precision = ranks.from_first(lambda: training_precision(device, recipe.method))  # some processors are tried, beside the others
     print(f"{base.id}: training in {precision.reason}", flush=True)
     renderer = Renderer(load_tokenizer(folder), base.template_options, recipe.system_prompt)
     learn, held_out = read_rows(run.train_jsonl), read_rows(run.held_out_jsonl)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from qlora_demo.errors import DiskFullError, UserError
 from qlora_demo.hardware import cards, detect
@@ -31,6 +33,7 @@ def main(run_dir: Path, expected: int, place: Path) -> int:
         return EXIT_FAULT
     asked: list[str] = []
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append("interrupt"))  # sent to the whole group; only what the first was told counts
     _see_own_card(rank)
     run = RunDir(run_dir.absolute())
 
@@ -80,20 +83,24 @@ def _why(error: Exception, place: Path) -> int:
     """The exit code that says it, after the details went to the log."""
     from qlora_demo.training.ranks import lost  # noqa: PLC0415
 
-    if isinstance(error, DiskFullError) or is_full(error):
-        return EXIT_DISK
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) and not isinstance(error, DiskFullError):
         (place / "told").write_text(str(error), encoding="utf-8")
         return EXIT_TOLD
+    traceback.print_exception(error)
     if fitting.out_of_memory(error):
-        traceback.print_exc()
         return EXIT_MEMORY
-    if lost(error):
-        print("Another process of this training is gone.", file=sys.stderr, flush=True)
+    if lost(error):  # before the disk: NCCL calls shared memory that is too small "no space left on device" too
+        print("The way to another process of this training is lost.", file=sys.stderr, flush=True)
         return EXIT_LOST
-    traceback.print_exc()
-    return EXIT_FAULT
+    return EXIT_DISK if isinstance(error, DiskFullError) or is_full(error) else EXIT_FAULT
+
+
+def _end(code: int) -> NoReturn:
+    """At once: what cards' libraries do at an interpreter's end may fail or wait for others, and what they say then counts for nothing."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))
+    _end(main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))

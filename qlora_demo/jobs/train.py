@@ -100,7 +100,7 @@ def _tests_meanwhile(prepared: Prepared, trainer: StepTrainer, watch: Watch, ask
 
 def _tested_and_saved(run: RunDir, prepared: Prepared, watch: Watch, events: EventWriter, step: int) -> dict[str, Any]:
     """The result."""
-    report = None
+    report, learned_in = None, _peak_memory()
     if not watch.ended_by:
         events.write("phase", phase="testing")
         report = tested(run, prepared, events)
@@ -109,7 +109,9 @@ def _tested_and_saved(run: RunDir, prepared: Prepared, watch: Watch, events: Eve
         _save(run, prepared)
     if report:
         write_json(run.report_json, report)
-    return _result(run, prepared, watch, step)
+    result = _result(run, prepared, watch, step)
+    # A spread model is tested whole on one card, which is no measure of what learning takes.
+    return {**result, "peak_memory_bytes": learned_in} if prepared.fit.sharded else result
 
 
 def _ended(run: RunDir, events: EventWriter, result: dict[str, Any]) -> bool:

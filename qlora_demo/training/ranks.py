@@ -62,18 +62,17 @@ class Ranks:
         return int(found)
 
     def heard_by_all(self, ask: Callable[[], str]) -> Callable[[], str]:
-        """`ask` as all may follow it at the end of a step: what the first one was told at its beginning. Alone, what it is told now."""
+        """`ask` as all may follow it at the end of a step: what the first one was told when gradients were added up. Alone, what it is told now."""
         if self.size == 1:
             return ask
         self._ask = ask
         return lambda: self._asked
 
     def begin_step(self, weights: Sequence[torch.nn.Parameter], seed: int) -> None:
-        """All wait here for the first, and hear what it was told. Other noise for each (dropout), the same for one of them in every attempt: `seed`
+        """Other noise for each (dropout), the same for one of them in every attempt: `seed`
         is this step's. Raises RuntimeError where they do not begin with the same weights."""
         if self.size == 1:
             return
-        self._asked = WORDS[int(self._sum(torch.tensor(WORDS.index(self._ask()) if self.first else 0)))]
         if not self.first:
             torch.manual_seed(1_000_003 * self.rank + seed)
         if not self._compared:
@@ -99,6 +98,7 @@ class Ranks:
             summed = self._sum(torch.cat([piece.float() for piece in some]))
             for piece, whole in zip(some, summed.split([piece.numel() for piece in some]), strict=True):
                 piece.copy_(whole)
+        self._asked = WORDS[int(self._sum(torch.tensor(WORDS.index(self._ask()) if self.first else 0)))]
         return self._sum(loss)
 
     def _sum(self, numbers: torch.Tensor) -> torch.Tensor:

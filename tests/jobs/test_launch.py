@@ -225,9 +225,14 @@ def test_who_says_why_goes_before_who_is_only_gone(tmp_path: Path, codes: list[i
 def test_a_result_stands_and_without_one_the_run_can_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = RunDir(tmp_path)
     monkeypatch.setattr(launch, "killed_for_memory", lambda run, kills: kills == 3)
-    for codes in ([EXIT_KILLED, EXIT_LOST], [EXIT_INTERRUPTED, None], [-signal.SIGSEGV, None], [EXIT_LOST, EXIT_LOST]):
+    for codes in ([EXIT_KILLED, EXIT_LOST], [EXIT_INTERRUPTED, None], [-signal.SIGSEGV, None], [EXIT_LOST, None]):
         assert not launch._together(run, tmp_path, codes, None)
     with pytest.raises(MemoryError):
         launch._together(run, tmp_path, [EXIT_KILLED, EXIT_LOST], 3)
     write_json(run.result_json, {"outcome": "finished", "reason": ""})
     assert launch._together(run, tmp_path, [0, None], None)
+
+
+def test_processes_that_never_reach_each_other_are_a_sentence_and_not_tried_again(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="QLORA_DEMO_PROCESSES=1"):
+        launch._together(place.run("apart"), tmp_path, [EXIT_LOST, EXIT_LOST], None)

@@ -25,12 +25,14 @@ CLOSED = "[../third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed
         (OSError(errno.ENOSPC, "No space left on device"), EXIT_DISK),
         (RuntimeError(CLOSED), EXIT_LOST),
         (dist.DistBackendError("NCCL error: remote process exited or there was a network error"), EXIT_LOST),
+        (dist.DistBackendError("NCCL error: failed to extend /dev/shm/nccl-x to 9637892 bytes, error: No space left on device (28)"), EXIT_LOST),
         (RuntimeError("shapes do not match"), EXIT_FAULT),
         (KeyError("x"), EXIT_FAULT),
     ],
 )
-def test_each_reason_has_its_exit_code(tmp_path: Path, error: Exception, code: int) -> None:
+def test_each_reason_has_its_exit_code(tmp_path: Path, capfd: pytest.CaptureFixture, error: Exception, code: int) -> None:
     assert rank._why(error, tmp_path) == code
+    assert str(error) in capfd.readouterr().err  # with its details in the log
     assert not (tmp_path / "told").exists()
 
 

@@ -27,12 +27,13 @@ def together(rank: int, meeting: Path) -> dict[str, object]:
     asked = ranks.heard_by_all(lambda: "stop" if rank == 0 else "interrupt")
     found: dict[str, object] = {"before": asked()}
     ranks.begin_step(weights, seed=7)
-    found |= {"asked": asked(), "noise": torch.rand(()).item()}
+    found |= {"noise": torch.rand(()).item()}
     weights[0].grad = torch.full((3,), 1.0 + rank)
     weights[1].grad = torch.full((2,), 256.0 + rank, dtype=torch.bfloat16)
     if rank == 1:
         weights[2].grad = torch.arange(4.0)  # the other has no row from which it learns
     found["loss"] = float(ranks.add_up(weights, torch.tensor(0.25 + rank)))
+    found["asked"] = asked()
     found["gradients"] = [weight.grad.tolist() for weight in weights]
     found["dtypes"] = [str(weight.grad.dtype) for weight in weights]
     found |= {"first": ranks.from_first(lambda: f"from {rank}"), "smallest": ranks.smallest(10 + rank)}
