@@ -90,7 +90,7 @@ def her_link_opens_them_elsewhere(ann: Page, visitors: Visitors) -> None:
 
 def what_was_learned_can_be_taken_along(ann: Page) -> None:
     with ann.expect_download() as taken:
-        ann.locator("#model-download").click()
+        ann.locator("#take-adapter-button").click()
     assert re.fullmatch(r"character.* \d+ \w+\.zip", taken.value.suggested_filename)
     with zipfile.ZipFile(taken.value.path()) as archive:
         assert any(name.endswith("adapter_model.safetensors") for name in archive.namelist()) and archive.testzip() is None
@@ -108,6 +108,7 @@ def a_link_lets_others_read(ann: Page, visitors: Visitors) -> None:
     expect(guest.locator("#model-detail")).to_contain_text("character")
     expect(guest.locator("#delete-model")).to_be_hidden()
     expect(guest.locator("#model-again")).to_be_hidden()
+    expect(guest.locator("#take-box")).to_be_hidden()
     expect(guest.get_by_role("button", name="Share it")).to_be_hidden()
     shot(guest, "public-guest")
 
