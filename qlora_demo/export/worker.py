@@ -57,7 +57,7 @@ def main() -> None:
     # A sending ends by itself, so that it can take an empty repository away; what is only made here is left as it is.
     give_up = enough.set if request["op"] == "push" else _end_now
     signal.signal(signal.SIGTERM, lambda number, frame: give_up())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches a command and its child: the command tells the child
+    signal.signal(signal.SIGINT, lambda number, frame: None)  # Ctrl-C reaches a command and its child: the command tells the child
     threading.Thread(target=_listen, args=(give_up,), daemon=True).start()
     try:
         reply("done", last=True, **_answer(request, tell))
