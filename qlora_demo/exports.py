@@ -146,6 +146,10 @@ class Exports:
         """Raises NotFoundError, BusyError."""
         return self._home.run(self._view(owner, run_id).id)
 
+    def hand_over(self, owner: str, to: str) -> None:
+        """With the models: somebody signed in."""
+        self._queue.hand_over(owner, to)
+
     def forget(self, run_id: str) -> None:
         """Before a run is deleted, trained on or renamed: what was made of it is not what it will be."""
         for one in self._queue.all_of_run(run_id):

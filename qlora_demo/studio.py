@@ -335,6 +335,7 @@ class Studio:
             run_json = self.home.run(run_id).run_json
             write_json(run_json, {**{key: value for key, value in read_json(run_json).items() if key != "schema"}, "owner": to})
         self.data.sign(to)
+        self.exports.hand_over(owner, to)
 
     def delete_everything(self, owner: str) -> None:
         """All models and data of this owner, for good. Raises BusyError while one trains."""

@@ -184,6 +184,18 @@ def test_only_the_owner_and_only_of_a_finished_model(tiny_home: Home, tiny_folde
     studio.close()
 
 
+def test_who_signs_in_finds_what_is_being_prepared(tiny_home: Home, tiny_folder: Path) -> None:
+    studio = opened(tiny_home, mode="public")
+    before, after = (studio.owners.owner(studio.owners.new_key()) for _ in range(2))
+    run = learned_run(studio, tiny_folder, owner=before)
+    studio.exports.prepare(before, run.id, ADAPTER.key)
+    studio.hand_over(before, after)
+    offer = studio.exports.offer(after, run.id, ADAPTER.key)
+    assert offer.prepare is not None and offer.prepare.open() and offer.prepare.owner == after and offer.mine
+    assert studio.exports.prepare(after, run.id, ADAPTER.key).prepare == offer.prepare  # once, not twice
+    studio.close()
+
+
 def test_a_visitor_has_few_in_line_and_a_full_quota_is_a_sentence(tiny_home: Home, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     studio = opened(tiny_home, mode="public", owner_disk_mb=200)
     owner = studio.owners.owner(studio.owners.new_key())

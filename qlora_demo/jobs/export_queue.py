@@ -120,6 +120,11 @@ class ExportQueue:
         """This owner's that wait or run."""
         return len(self._all("SELECT * FROM exports WHERE owner=? AND state IN ('queued', 'running')", owner))
 
+    def hand_over(self, owner: str, to: str) -> None:
+        """All of one owner's to another."""
+        with self._ledger.connect() as db:
+            db.execute("UPDATE OR IGNORE exports SET owner=? WHERE owner=?", (to, owner))
+
     def remove_run(self, run: str) -> None:
         with self._ledger.connect() as db:
             db.execute("DELETE FROM exports WHERE run=?", (run,))
