@@ -33,11 +33,11 @@ SECONDS_TO_END = 5.0
 """For the others, once one has ended: to say why themselves."""
 INTERRUPT = b"\n"
 LAST_WORDS = 4000
+"""Characters of the log of a process that failed."""
 NO_WAY = (
     "The processes of this training cannot reach each other; the log has the details. In a container, give it more shared memory (shm_size). "
     "Or set QLORA_DEMO_PROCESSES=1, which trains on one card."
 )
-"""Characters of the log of a process that failed."""
 
 
 class RankFailed(Exception):

@@ -28,7 +28,7 @@ LONGEST_TOKEN, LONGEST_NAME = 200, 160
 
 @dataclass(frozen=True)
 class HubBox:
-    """`sign_in` is there where this page knows its visitors by the hub's login; `token` everywhere else."""
+    """`token` is hidden where this page knows its visitors by the hub's login, which brings one."""
 
     fold: gr.Accordion
     form: gr.Radio
@@ -85,10 +85,10 @@ def draw(part: HubBox, visit: Visit, view: RunView, offers: list[Offer]) -> Upda
 
 def standing(part: HubBox, offers: list[Offer]) -> Updates:
     """How the last sending of this model stands."""
-    pushed = [offer for offer in offers if offer.push is not None]
-    newest = max(pushed, key=lambda offer: offer.push.queued if offer.push else 0.0, default=None)
+    pushed = [(offer.push.queued, offer) for offer in offers if offer.push is not None]
+    newest = max(pushed, key=lambda item: item[0])[1] if pushed else None
     going = newest is not None and newest.push is not None and newest.push.open()
-    return {part.said: shown(sending(offers, newest.form if newest else None)), part.stop: button(STOP, going)}
+    return {part.said: shown(sending(newest) if newest else ""), part.stop: button(STOP, going)}
 
 
 def wire(part: HubBox, guard: Guard, run: gr.Radio, look: Callable[[Visit, str], Updates], looked: list) -> None:

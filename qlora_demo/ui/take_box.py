@@ -105,7 +105,7 @@ def wire(part: TakeBox, guard: Guard, run: gr.Radio) -> None:
     guard.tick(part.timer.tick, look, [run], part.looked(), part.problem)
     for one in part.rows:
         _wire_row(part, one, guard, run)
-    hub_box.wire(part.hub, guard, run, lambda visit, run_id: look(visit, run_id), part.looked())
+    hub_box.wire(part.hub, guard, run, look, part.looked())
 
 
 def _wire_row(part: TakeBox, one: Row, guard: Guard, run: gr.Radio) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qlora_demo.export.forms import ADAPTER, GGUF_ADAPTER, GGUF_F16, GGUF_Q8, MERGED, Form
+from qlora_demo.export.forms import ADAPTER, GGUF_ADAPTER, GGUF_F16, GGUF_Q8, MERGED
 from qlora_demo.exports import Offer
-from qlora_demo.jobs.export_queue import PUSH, Export
+from qlora_demo.jobs.export_queue import Export
 from qlora_demo.ui.parts import alert, esc, note, roughly, size
 
 FOR = {
@@ -52,21 +52,18 @@ def preparing(export: Export, ahead: int) -> str:
     return f"{waits} You can leave; it will be here."
 
 
-def sending(offers: list[Offer], form: Form | None) -> str:
+def sending(offer: Offer) -> str:
     """What became of the last sending of one form, as html; "" where there was none."""
-    offer = next((offer for offer in offers if offer.form == form), None)
-    push = offer.push if offer is not None else None
-    if offer is None or push is None or push.op != PUSH:
+    push = offer.push
+    if push is None:
         return ""
     if push.state == "finished":
         return f'<p class="qd-note qd-good">It is on the Hub: <a href="{esc(push.target)}" target="_blank" rel="noopener">{esc(push.target)}</a></p>'
-    if push.state == "failed":
-        return alert(push.reason)
-    if push.state == "stopped":
-        return note(push.reason)
+    if push.state in ("failed", "stopped"):
+        return alert(push.reason) if push.state == "failed" else note(push.reason)
     if offer.prepare is not None and offer.prepare.open():
-        return f'<p class="qd-note">{esc(preparing(offer.prepare, offer.ahead))} Then it is sent.</p>'
+        return note(f"{preparing(offer.prepare, offer.ahead)} Then it is sent.")
     if push.state == "queued":
         waits = f"Waits: {offer.ahead} before it." if offer.ahead else "Waits for its turn."
         return note(f"{waits} You can leave; it goes on.")
-    return f'<p class="qd-note">Sending to {esc(push.target)}, {push.share:.0%}. You can leave; it goes on.</p>'
+    return note(f"Sending to {push.target}, {push.share:.0%}. You can leave; it goes on.")

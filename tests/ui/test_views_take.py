@@ -69,7 +69,7 @@ def test_what_became_of_a_sending() -> None:
         "finished": 'href="me/&lt;x&gt;"',
     }
     for state, said in states.items():
-        assert said in sending([replace(PLAIN, ahead=3, push=replace(push, state=state, reason="No"))], GGUF_Q8)
+        assert said in sending(replace(PLAIN, ahead=3, push=replace(push, state=state, reason="No")))
     waits = replace(PLAIN, prepare=EXPORT, push=replace(push, state="queued"))
-    assert "Preparing, 40%" in sending([waits], GGUF_Q8) and "Then it is sent." in sending([waits], GGUF_Q8)
-    assert sending([PLAIN], GGUF_Q8) == "" and sending([PLAIN], None) == ""
+    assert "Preparing, 40%" in sending(waits) and "Then it is sent." in sending(waits)
+    assert sending(PLAIN) == ""
