@@ -53,9 +53,9 @@ class Offer:
 class Exports:
     """Every method takes the owner."""
 
-    def __init__(self, home: Home, ledger: Ledger, storage: Storage, tickets: Tickets, line: ExportLine):
+    def __init__(self, home: Home, ledger: Ledger, storage: Storage, tickets: Tickets, line: ExportLine, queue: ExportQueue):
         self._home, self._ledger, self._storage, self._tickets = home, ledger, storage, tickets
-        self._line, self._queue = line, ExportQueue(ledger)
+        self._line, self._queue = line, queue
 
     def offers(self, owner: str, run_id: str) -> list[Offer]:
         """In the order of `forms.FORMS`. Raises NotFoundError, BusyError."""

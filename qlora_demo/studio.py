@@ -83,8 +83,9 @@ class Studio:
         self.tickets = Tickets()
         self.storage = Storage(self.home, self.ledger, settings)
         self.housekeeper = Housekeeper(self.home, self.ledger, settings)
-        self._export_line = ExportLine(self.home, self.storage, ExportQueue(self.ledger), environ, self._holding_memory)
-        self.exports = Exports(self.home, self.ledger, self.storage, self.tickets, self._export_line)
+        exports = ExportQueue(self.ledger)
+        self._export_line = ExportLine(self.home, self.storage, exports, environ, self._holding_memory)
+        self.exports = Exports(self.home, self.ledger, self.storage, self.tickets, self._export_line, exports)
 
     def start(self, warm: bool = False) -> None:
         """`warm` keeps the next worker ready. Raises StorageError where another server has this home. A Space that nobody uses yet trains
