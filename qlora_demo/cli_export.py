@@ -159,7 +159,7 @@ def _sent(home: Home, run_id: str, key: str, push: Push) -> dict[str, Any]:
     """By a child of this process, as a server has no token of whoever calls."""
     environ = {**child_environ(os.environ), "QLORA_DEMO_HOME": str(home.path)}
     child = ExportChild(environ, home.path / "exports.log")
-    return {"path": child.push(home.run(run_id).path, key, push, lambda share, doing: say(f"{doing}, {share:.0%}"))}
+    return {"path": child.push(home.run(run_id).path, key, push, lambda share, doing: say(f"{doing}, {100 * share:.0f} %"))}
 
 
 def _sums(ready: Prepared) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def preparing(export: Export, ahead: int) -> str:
     """How far it is, or what it waits for."""
     if export.state == "running":
         doing = f" ({export.doing.lower()})" if export.doing else ""
-        return f"Preparing, {export.share:.0%}{doing}. You can leave; it will be here."
+        return f"Preparing, {100 * export.share:.0f} %{doing}. You can leave; it will be here."
     waits = f"{export.doing}." if export.doing else f"Waits: {ahead} before it." if ahead else "Waits for its turn."
     return f"{waits} You can leave; it will be here."
 
@@ -66,4 +66,4 @@ def sending(offer: Offer) -> str:
     if push.state == "queued":
         waits = f"Waits: {offer.ahead} before it." if offer.ahead else "Waits for its turn."
         return note(f"{waits} You can leave; it goes on.")
-    return note(f"Sending to {push.target}, {push.share:.0%}. You can leave; it goes on.")
+    return note(f"Sending to {push.target}, {100 * push.share:.0f} %. You can leave; it goes on.")

@@ -35,7 +35,7 @@ def test_what_lies_there_is_downloaded_at_once() -> None:
 
 def test_it_is_being_prepared() -> None:
     offer = replace(PLAIN, prepare=EXPORT)
-    assert "Preparing, 40% (converting for llama.cpp). You can leave; it will be here." in row(offer, False)
+    assert "Preparing, 40 % (converting for llama.cpp). You can leave; it will be here." in row(offer, False)
     assert words(offer, False) == "Stop"
     assert words(replace(offer, mine=False), False) == "Being prepared"  # everyone's example
 
@@ -62,7 +62,7 @@ def test_it_is_ready_or_could_not_be_made() -> None:
 def test_what_became_of_a_sending() -> None:
     push = replace(EXPORT, op=PUSH, target="me/<x>", doing="Sending")
     states = {
-        "running": "Sending to me/&lt;x&gt;, 40%. You can leave; it goes on.",
+        "running": "Sending to me/&lt;x&gt;, 40 %. You can leave; it goes on.",
         "queued": "Waits: 3 before it. You can leave; it goes on.",
         "stopped": "No",
         "failed": "No",
@@ -71,5 +71,5 @@ def test_what_became_of_a_sending() -> None:
     for state, said in states.items():
         assert said in sending(replace(PLAIN, ahead=3, push=replace(push, state=state, reason="No")))
     waits = replace(PLAIN, prepare=EXPORT, push=replace(push, state="queued"))
-    assert "Preparing, 40%" in sending(waits) and "Then it is sent." in sending(waits)
+    assert "Preparing, 40 %" in sending(waits) and "Then it is sent." in sending(waits)
     assert sending(PLAIN) == ""
